@@ -1,0 +1,66 @@
+import type { Reason } from './failure.ts';
+import type { Secret } from './secret.ts';
+
+/** A login name as it is looked up: normalised, and split at its last `@`. */
+export interface LoginName {
+  readonly full: string;
+  readonly localPart: string;
+  readonly domain: string | undefined;
+}
+
+/** Tells `homing explain` what a step did. */
+export type Trace = (step: string, detail: string) => void;
+
+/** What else a directory may need to know about a login. */
+export interface LoginContext {
+  /** The service asked for, in lower case: `imap`, `pop3`. */
+  readonly service: string;
+  readonly trace?: Trace;
+}
+
+/** Why an existing account may not log in now, though its password is right. */
+export type Bar = Extract<Reason, 'disabled' | 'serviceForbidden' | 'held'>;
+
+/** What the directory says of a user. */
+export interface Account {
+  /** The canonical name, from the entry: it goes to the node, never the typed form. */
+  readonly name: string;
+  /** Distinguished name of the entry. */
+  readonly entry: string;
+  /** Names of the home nodes, best first; empty if the entry names none. */
+  readonly homes: readonly string[];
+  /** What the node must be told, by its forward name: `home`, `uid`, `gid`, `quota`. */
+  readonly forwarded: ReadonlyMap<string, string>;
+  readonly bar: Bar | undefined;
+}
+
+/** What became of a password. */
+export type Verdict =
+  | { readonly kind: 'right'; readonly account: Account }
+  | {
+      readonly kind: 'refused';
+      readonly reason: Extract<
+        Reason,
+        'unknownUser' | 'wrongPassword' | 'locked' | 'expired' | 'mustChange' | 'disabled'
+      >;
+      /** The account's name where the directory knew one, for the log (an unknown name may be a password). */
+      readonly known: string | undefined;
+    };
+
+/** Where accounts are looked up and passwords are verified: LDAP, or a file that stands in for it. */
+export interface Directory extends AsyncDisposable {
+  /**
+   * Finds the account and verifies the password.
+   * @throws {LoginFailure} `directoryDown` when it could not be told, `directoryFault` when the data is at fault.
+   */
+  authenticate(
+    login: LoginName,
+    password: Secret,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Verdict>;
+  /** Finds the account without a password; `undefined` when there is none. @throws {LoginFailure} as above. */
+  lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
+  /** Whether a login could be answered now, for readiness. */
+  ready(signal: AbortSignal): Promise<boolean>;
+}

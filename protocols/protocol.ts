@@ -1,0 +1,112 @@
+import type { WireAnswer } from '../auth/failure.ts';
+import type { Proof, SaslClient, SaslServerFactory } from '../auth/sasl.ts';
+import type { Channel } from './channel.ts';
+import type { Address, TlsState, Transport } from './transport.ts';
+
+/** A mail protocol as the program sees it: one value per protocol, and nothing outside its folder knows more. */
+export interface MailProtocol {
+  /** Lower case, as in configuration, log and directory: `imap`, `pop3`. */
+  readonly name: string;
+  readonly ports: { readonly clear: number; readonly tls: number };
+  /** RFC 7301 name, so that no other protocol's TLS client can be led here. */
+  readonly alpn: string;
+  frontend(channel: Channel, terms: FrontendTerms): Frontend;
+  /** Logs in at a node; ends with the node's OK or throws. @throws {LoginFailure} when the node or its proof fails. */
+  login(channel: Channel, terms: NodeTerms): Promise<NodeSession>;
+}
+
+/** What the frontend may offer on this listener. */
+export interface FrontendTerms {
+  readonly greeting: string;
+  /** By mechanism name, in the order in which they are advertised. */
+  readonly mechanisms: ReadonlyMap<string, SaslServerFactory>;
+  /** Whether STARTTLS or STLS is offered while the connection is in clear text. */
+  readonly startTls: boolean;
+  /** Whether logins are taken in clear text. */
+  readonly allowPlaintext: boolean;
+  /** Unauthenticated time in all; it stands still while a submitted login is worked on. */
+  readonly unauthenticatedMs: number;
+  /** The most failed logins on one connection. */
+  readonly maxFailures: number;
+}
+
+/** The proxy's side towards the client, until a login succeeds. */
+export interface Frontend {
+  greet(): Promise<void>;
+  /** Serves commands until one of them is a login, is refused for policy, or the client is gone. */
+  next(): Promise<LoginAttempt | Refusal | Departure>;
+  /** Says why the connection ends, if the client is still there to hear it, and closes it. */
+  bye(answer: WireAnswer): void;
+}
+
+/** A login that the client asks for; exactly one of `accept` and `reject` follows. */
+export interface LoginAttempt {
+  readonly kind: 'login';
+  readonly proof: Proof;
+  /** SASL mechanism, or the command that carried the password: `PLAIN`, `LOGIN command`, `USER`. */
+  readonly mechanism: string;
+  readonly tls: TlsState | undefined;
+  /** Settles when the client is gone, so that nothing is done for it any more. */
+  readonly abandoned: AbortSignal;
+  /** Tells the client that it is in, and gives up the connection for the relay. */
+  accept(welcome: NodeWelcome): Detached;
+  /** Tells the client why not; `reference` helps to find the log line. The connection goes on. */
+  reject(answer: WireAnswer, reference: string): void;
+}
+
+/** A login that was refused unseen, and is answered already. */
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly reason: 'tlsRequired';
+}
+
+/** The client's end before a login. */
+export interface Departure {
+  readonly kind: 'departed';
+  readonly how: DepartureCause;
+}
+export type DepartureCause =
+  | 'logout'
+  | 'disconnected'
+  | 'timeout'
+  | 'tooManyBadCommands'
+  | 'tooManyFailures'
+  | 'tooLong'
+  | 'notMail'
+  | 'tlsFailed';
+
+/** A connection that has left its protocol: what was read behind the login goes first. */
+export interface Detached {
+  readonly transport: Transport;
+  readonly residual: Buffer;
+}
+
+/** Whose connection it is, for the node's log and limits, and what the node must be told of the account. */
+export interface Origin {
+  readonly client: Address;
+  readonly listener: Address;
+  readonly sessionId: string;
+  /** How many more proxies may follow. */
+  readonly ttl: number;
+  readonly forwarded: ReadonlyMap<string, string>;
+}
+
+/** How to speak to a node. */
+export interface NodeTerms {
+  /** Whether TLS is to be started by the protocol's command before anything is said. */
+  readonly startTls: boolean;
+  readonly sasl: SaslClient;
+  /** What to announce, by IMAP ID or POP3 XCLIENT; `undefined` for a node that would choke on it. */
+  readonly announce: Origin | undefined;
+}
+
+/** What the node said of itself when it let us in. */
+export interface NodeWelcome {
+  /** IMAP capabilities after login; empty in protocols whose clients ask the node themselves. */
+  readonly capabilities: readonly string[];
+}
+
+/** A node's connection, logged in. */
+export interface NodeSession extends Detached {
+  readonly welcome: NodeWelcome;
+}

@@ -1,0 +1,48 @@
+/** What is known of a TLS session, for the log and for policies. */
+export interface TlsState {
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string;
+  readonly cipher: string;
+  readonly serverName: string | undefined;
+}
+
+/** An end of a TCP connection. */
+export interface Address {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** Who takes what a transport brings; one at a time, each phase of a connection has its own. */
+export interface Sink {
+  /** Octets came; the sink may keep the buffer. */
+  octets(chunk: Buffer): void;
+  /** The transport takes more after a `write` that returned false. */
+  drained(): void;
+  /** The peer will send no more (FIN). */
+  ended(): void;
+  /** The connection is gone; `error` when it did not end in order. Called once, last. */
+  closed(error: Error | undefined): void;
+}
+
+/** A TCP or TLS connection as the protocols see it. Made by the program, which owns the socket. */
+export interface Transport {
+  readonly remote: Address;
+  readonly local: Address;
+  /** `undefined` while the connection is in clear text. */
+  readonly tls: TlsState | undefined;
+  /** Hands all events to `sink` from now on. Events that came while there was no sink are delivered at once. */
+  attach(sink: Sink): void;
+  /** Queues octets; false asks the caller to wait for `drained`. Octets for a closed connection are dropped. */
+  write(octets: Buffer): boolean;
+  /** Stops and restarts reading, so that a slow reader slows its peer. */
+  pause(): void;
+  resume(): void;
+  /** Sends FIN behind what is queued; the other direction stays open. */
+  end(): void;
+  /** Sends what is queued (for a bounded time), then closes both directions. */
+  close(): void;
+  /** Closes at once; what is queued is lost. */
+  destroy(): void;
+  /** Starts TLS on the connection, in the role it has; this transport is spent afterwards. */
+  upgradeTls(): Promise<Transport>;
+}

@@ -1,0 +1,108 @@
+import type { Reason } from '../auth/failure.ts';
+import type { DepartureCause } from '../protocols/protocol.ts';
+
+/**
+ * Everything that is worth a log line or a counter, each said once, by the place that knows it. The log and the
+ * metrics are observers of the same events. Times are milliseconds. Nothing here may hold a secret.
+ */
+export type Event =
+  | Listening
+  | Stopping
+  | Stopped
+  | LoginEvent
+  | SessionEnd
+  | ConnectionEnd
+  | ConnectionRefused
+  | DirectoryState
+  | Bug;
+
+/** Takes every event; must not throw and must not wait. */
+export type Observer = (event: Event) => void;
+
+export interface Listening {
+  readonly event: 'listening';
+  readonly protocol: string;
+  readonly address: string;
+  readonly port: number;
+  readonly tls: 'none' | 'implicit' | 'starttls';
+}
+
+export interface Stopping {
+  readonly event: 'stopping';
+  readonly sessions: number;
+}
+
+export interface Stopped {
+  readonly event: 'stopped';
+}
+
+interface Connection {
+  readonly session: string;
+  readonly protocol: string;
+  /** IP address. */
+  readonly client: string;
+  readonly clientPort: number;
+}
+
+/** One login, with its result. */
+export interface LoginEvent extends Connection {
+  readonly event: 'login';
+  readonly result: 'ok' | Reason;
+  /** Account name where the directory knew one; else `#` and a keyed hash, since people type passwords as names. */
+  readonly user: string;
+  readonly mechanism: string;
+  /** `TLSv1.3`, or `none`. */
+  readonly tls: string;
+  readonly node?: string;
+  /** Authcid, when it acted for another user. */
+  readonly actingFor?: string;
+  readonly directoryMs?: number;
+  readonly nodeMs?: number;
+  readonly ms: number;
+  /** What an operator needs to know of a failure: what was tried, with what. */
+  readonly detail?: string;
+}
+
+/** The end of a relayed session. */
+export interface SessionEnd extends Connection {
+  readonly event: 'sessionEnd';
+  readonly user: string;
+  readonly node: string;
+  /** Octets from the client and to the client. */
+  readonly received: number;
+  readonly sent: number;
+  readonly ms: number;
+  readonly endedBy: 'client' | 'node' | 'proxy';
+  readonly how: 'closed' | 'reset' | 'timeout' | 'stopping';
+}
+
+/** A connection that ended without a session. */
+export interface ConnectionEnd extends Connection {
+  readonly event: 'connectionEnd';
+  readonly how: DepartureCause | 'draining' | 'bug';
+  readonly ms: number;
+}
+
+/** A connection that was not let in. */
+export interface ConnectionRefused {
+  readonly event: 'connectionRefused';
+  readonly protocol: string;
+  readonly client: string;
+  readonly why: 'tooManyConnections';
+}
+
+/** A directory server became usable or unusable. */
+export interface DirectoryState {
+  readonly event: 'directoryState';
+  readonly server: string;
+  readonly up: boolean;
+  readonly detail?: string;
+}
+
+/** An exception that nobody expected. */
+export interface Bug {
+  readonly event: 'bug';
+  readonly session?: string;
+  readonly detail: string;
+  readonly stack?: string;
+}

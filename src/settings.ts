@@ -1,0 +1,101 @@
+import type { Secret } from '../auth/secret.ts';
+import type { Trust } from '../auth/trust.ts';
+
+/**
+ * What the program runs on: the configuration after it was read, checked, given its defaults, and its files were
+ * read. Times are in milliseconds, sizes in octets. How it is written down in YAML is `config.ts`'s matter alone.
+ */
+export interface Settings {
+  readonly listeners: readonly ListenerSettings[];
+  readonly nodes: readonly NodeSettings[];
+  readonly times: TimeSettings;
+  readonly limits: LimitSettings;
+  readonly names: NameSettings;
+}
+
+export interface ListenerSettings {
+  /** `imap` or `pop3`. */
+  readonly protocol: string;
+  readonly address: string;
+  /** 0 lets the system choose one. */
+  readonly port: number;
+  readonly tls: ListenerTls;
+  /** Takes logins in clear text. Refused in a configuration unless it's asked for by this name. */
+  readonly allowPlaintext: boolean;
+  readonly greeting: string;
+  /** Names of the mechanisms that may be offered, in the order of preference. */
+  readonly mechanisms: readonly string[];
+}
+
+export type ListenerTls =
+  | { readonly mode: 'none' }
+  | {
+      readonly mode: 'implicit' | 'starttls';
+      /** PEM. */
+      readonly certificate: Buffer;
+      /** PEM. */
+      readonly key: Secret;
+      readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+      /** OpenSSL's list for TLS 1.2; `undefined` is the safe default. */
+      readonly ciphers: string | undefined;
+    };
+
+export interface NodeSettings {
+  /** As the directory says it; a `*` stands for one or more labels or parts, and then `host` is the name itself. */
+  readonly name: string;
+  /** Host name or address; `undefined` takes the name that the directory gave. */
+  readonly host: string | undefined;
+  /** How the node takes what it must be told: by ID and XCLIENT, in the user name, or not at all. */
+  readonly kind: 'dovecot' | 'courier' | 'generic';
+  /** Port by protocol name. */
+  readonly ports: ReadonlyMap<string, number>;
+  readonly tls: NodeTls;
+  readonly trust: Trust;
+  /** Names of forwarded values that this node must be given; a login without one of them fails closed. */
+  readonly required: readonly string[];
+}
+
+export type NodeTls =
+  | { readonly mode: 'none' }
+  | {
+      readonly mode: 'implicit' | 'starttls';
+      /** PEM of the authorities that may vouch for the node; `undefined` takes the system's. */
+      readonly ca: Buffer | undefined;
+      /** Name that the certificate must have; `undefined` takes the host. */
+      readonly serverName: string | undefined;
+      /** SHA-256 of the node's certificate, lower-case hex: then this alone decides, not the CA or the name. */
+      readonly pin: string | undefined;
+    };
+
+export interface TimeSettings {
+  readonly unauthenticatedMs: number;
+  readonly tlsHandshakeMs: number;
+  /** Directory work in all for one login. */
+  readonly directoryMs: number;
+  /** Node phase over all members of a home. */
+  readonly nodeMs: number;
+  readonly connectMs: number;
+  /** Connecting, and greeting with proof, while another member is left. */
+  readonly connectWithSpareMs: number;
+  readonly loginWithSpareMs: number;
+  /** A failed login is answered this long after it was sent, at the earliest. */
+  readonly failureMs: number;
+  /** How long the other direction may go on after one side's FIN. */
+  readonly halfCloseMs: number;
+}
+
+export interface LimitSettings {
+  readonly connections: number;
+  /** Failed logins on one connection. */
+  readonly failures: number;
+}
+
+export interface NameSettings {
+  /** Appended to a login name that has none. */
+  readonly defaultDomain: string | undefined;
+  readonly lowerCase: boolean;
+  /** Characters besides letters and digits that a login name may have. */
+  readonly punctuation: string;
+  /** Reads a password that is not UTF-8 as Latin-1, as old clients send it. */
+  readonly latin1Passwords: boolean;
+}
