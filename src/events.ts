@@ -14,6 +14,7 @@ export type Event =
   | ConnectionEnd
   | ConnectionRefused
   | DirectoryState
+  | LinesDropped
   | Bug;
 
 /** Takes every event; must not throw and must not wait. */
@@ -97,6 +98,12 @@ export interface DirectoryState {
   readonly server: string;
   readonly up: boolean;
   readonly detail?: string;
+}
+
+/** Log lines that were lost, as nobody read them; the log says it of itself when it's read again. */
+export interface LinesDropped {
+  readonly event: 'linesDropped';
+  readonly lines: number;
 }
 
 /** An exception that nobody expected. */

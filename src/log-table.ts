@@ -1,0 +1,87 @@
+import type { Event, LoginEvent } from './events.ts';
+
+export type Level = 'error' | 'warn' | 'info' | 'debug';
+
+/** How an event is written: `error` asks an admin to act, and the message never holds data. */
+export interface Entry {
+  readonly level: Level;
+  readonly message: string;
+}
+
+/** The level and the message of an event: the one table of what the log says. */
+export function entryFor(event: Event): Entry {
+  switch (event.event) {
+    case 'login':
+      return LOGIN[event.result];
+    case 'connectionEnd':
+      return { level: CONNECTION_END[event.how], message: 'connection ended without a login' };
+    case 'directoryState':
+      return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
+    case 'listening':
+    case 'stopping':
+    case 'stopped':
+    case 'sessionEnd':
+    case 'connectionRefused':
+    case 'linesDropped':
+    case 'bug':
+      return OTHER[event.event];
+  }
+}
+
+const LOGIN: Readonly<Record<LoginEvent['result'], Entry>> = {
+  ok: { level: 'info', message: 'logged in' },
+  unknownUser: { level: 'info', message: 'login failed: no such user' },
+  wrongPassword: { level: 'info', message: 'login failed: wrong password' },
+  badName: { level: 'info', message: 'login failed: not a valid login name' },
+  locked: { level: 'info', message: 'login failed: account is locked' },
+  expired: { level: 'info', message: 'login failed: password has expired' },
+  mustChange: { level: 'info', message: 'login failed: password must be changed' },
+  disabled: { level: 'info', message: 'login failed: account is disabled' },
+  serviceForbidden: { level: 'info', message: 'login failed: account may not use this service' },
+  notAuthorized: { level: 'warn', message: 'login failed: may not act for this user' },
+  tlsRequired: { level: 'info', message: 'login failed: sent in clear text' },
+  tooManySessions: { level: 'warn', message: 'login failed: too many sessions' },
+  noHome: { level: 'error', message: 'login failed: account has no home node' },
+  homeNotAllowed: { level: 'error', message: 'login failed: home node is not in the configuration' },
+  held: { level: 'info', message: 'login failed: account is held' },
+  directoryDown: { level: 'error', message: 'login failed: directory gives no answer' },
+  directoryFault: { level: 'error', message: 'login failed: directory data is at fault' },
+  nodeUnreachable: { level: 'error', message: 'login failed: node is unreachable' },
+  nodeRefusedProxy: { level: 'error', message: 'login failed: node does not believe this proxy' },
+  nodeBrokeProtocol: { level: 'error', message: 'login failed: node broke its protocol' },
+  nodeLimit: { level: 'warn', message: 'login failed: node has too many sessions' },
+  nodeInUse: { level: 'info', message: 'login failed: mailbox is in use' },
+  loop: { level: 'error', message: 'login failed: node leads back to a proxy' },
+  draining: { level: 'info', message: 'login failed: proxy is stopping' },
+  bug: { level: 'error', message: 'login failed: bug in the proxy' },
+};
+
+// Health checks and port scans come and go all day, so their ends are for debugging only.
+const CONNECTION_END: Readonly<Record<Extract<Event, { event: 'connectionEnd' }>['how'], Level>> = {
+  logout: 'debug',
+  disconnected: 'debug',
+  timeout: 'info',
+  tooManyBadCommands: 'info',
+  tooManyFailures: 'info',
+  tooLong: 'info',
+  notMail: 'info',
+  tlsFailed: 'info',
+  draining: 'info',
+  // The event `bug` beside it is the error.
+  bug: 'info',
+};
+
+const DIRECTORY_UP: Entry = { level: 'info', message: 'directory server is usable' };
+// Another server may stand in; logins that find none are errors by themselves.
+const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not usable' };
+
+const OTHER: Readonly<Record<Exclude<Event['event'], 'login' | 'connectionEnd' | 'directoryState'>, Entry>> =
+  {
+    listening: { level: 'info', message: 'listening' },
+    stopping: { level: 'info', message: 'stopping' },
+    stopped: { level: 'info', message: 'stopped' },
+    sessionEnd: { level: 'info', message: 'session ended' },
+    connectionRefused: { level: 'warn', message: 'connection refused' },
+    linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
+    bug: { level: 'error', message: 'bug in the proxy' },
+  };

@@ -1,0 +1,181 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Event, LoginEvent, Observer, SessionEnd } from './events.ts';
+
+/** The counters and histograms of a running proxy, fed by its events. */
+export interface Metrics {
+  readonly observe: Observer;
+  /** Prometheus' MIME type for `text`. */
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+export interface MetricsSources {
+  /** Log lines lost since the start. */
+  droppedLines(): number;
+}
+
+/**
+ * Makes the metrics, in a registry of their own. Labels are words of ours and names from the configuration, never
+ * what a client sent, so their number is bounded.
+ */
+export function makeMetrics(sources: MetricsSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const meters = makeMeters(registry);
+  countDroppedLines(registry, sources);
+  return {
+    observe: (event) => count(meters, event),
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}
+
+function count(meters: Meters, event: Event): void {
+  switch (event.event) {
+    case 'login':
+      countLogin(meters, event);
+      break;
+    case 'sessionEnd':
+      countSessionEnd(meters, event);
+      break;
+    case 'connectionEnd':
+      meters.connectionEnds.inc({ protocol: event.protocol, how: event.how });
+      break;
+    case 'connectionRefused':
+      meters.connectionsRefused.inc({ protocol: event.protocol, why: event.why });
+      break;
+    case 'directoryState':
+      meters.directoryUp.set({ server: event.server }, event.up ? 1 : 0);
+      break;
+    case 'bug':
+      meters.bugs.inc();
+      break;
+    case 'listening':
+    case 'stopping':
+    case 'stopped':
+    case 'linesDropped':
+      break;
+  }
+}
+
+function countLogin(meters: Meters, event: LoginEvent): void {
+  const { protocol, result } = event;
+  meters.logins.inc({
+    protocol,
+    result,
+    mechanism: mechanismLabel(event.mechanism),
+    tls: tlsLabel(event.tls),
+  });
+  meters.loginSeconds.observe({ protocol }, event.ms / 1000);
+  if (event.directoryMs !== undefined) meters.directorySeconds.observe(event.directoryMs / 1000);
+  if (event.nodeMs !== undefined) meters.nodeSeconds.observe(event.nodeMs / 1000);
+  if (result === 'ok') meters.sessions.inc({ protocol });
+}
+
+function countSessionEnd(meters: Meters, event: SessionEnd): void {
+  const { protocol } = event;
+  meters.sessions.dec({ protocol });
+  meters.sessionEnds.inc({ protocol, by: event.endedBy, how: event.how });
+  meters.octets.inc({ protocol, direction: 'received' }, event.received);
+  meters.octets.inc({ protocol, direction: 'sent' }, event.sent);
+}
+
+// A mechanism's name comes from the client; what we don't offer must not make new time series.
+const MECHANISMS = new Set(['PLAIN', 'LOGIN', 'LOGIN command', 'USER']);
+
+function mechanismLabel(mechanism: string): string {
+  return MECHANISMS.has(mechanism) ? mechanism : 'other';
+}
+
+function tlsLabel(tls: string): string {
+  return tls === 'none' || tls.startsWith('TLSv1.') ? tls : 'other';
+}
+
+// From a directory on the same host to the longest time a login may take.
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+type Meters = ReturnType<typeof makeMeters>;
+
+function makeMeters(registry: Registry) {
+  const registers = [registry];
+  return {
+    logins: new Counter({
+      name: 'homing_logins_total',
+      help: 'Logins by result; a result other than ok is the reason of the failure.',
+      labelNames: ['protocol', 'result', 'mechanism', 'tls'],
+      registers,
+    }),
+    loginSeconds: new Histogram({
+      name: 'homing_login_seconds',
+      help: 'Time from a submitted login to its answer.',
+      labelNames: ['protocol'],
+      buckets: SECONDS,
+      registers,
+    }),
+    directorySeconds: new Histogram({
+      name: 'homing_login_directory_seconds',
+      help: 'Time of a login spent on the directory.',
+      buckets: SECONDS,
+      registers,
+    }),
+    nodeSeconds: new Histogram({
+      name: 'homing_login_node_seconds',
+      help: 'Time of a login spent on connecting and logging in to its node.',
+      buckets: SECONDS,
+      registers,
+    }),
+    sessions: new Gauge({
+      name: 'homing_sessions',
+      help: 'Sessions that are being relayed.',
+      labelNames: ['protocol'],
+      registers,
+    }),
+    sessionEnds: new Counter({
+      name: 'homing_session_ends_total',
+      help: 'Relayed sessions that ended, by who ended them and how.',
+      labelNames: ['protocol', 'by', 'how'],
+      registers,
+    }),
+    octets: new Counter({
+      name: 'homing_relayed_octets_total',
+      help: 'Octets of ended sessions, received from clients and sent to them.',
+      labelNames: ['protocol', 'direction'],
+      registers,
+    }),
+    connectionEnds: new Counter({
+      name: 'homing_connection_ends_total',
+      help: 'Connections that ended without a session.',
+      labelNames: ['protocol', 'how'],
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'homing_connections_refused_total',
+      help: 'Connections that were not let in.',
+      labelNames: ['protocol', 'why'],
+      registers,
+    }),
+    directoryUp: new Gauge({
+      name: 'homing_directory_server_up',
+      help: 'Whether a directory server is usable.',
+      labelNames: ['server'],
+      registers,
+    }),
+    bugs: new Counter({
+      name: 'homing_bugs_total',
+      help: 'Exceptions that nobody expected.',
+      registers,
+    }),
+  };
+}
+
+function countDroppedLines(registry: Registry, sources: MetricsSources): void {
+  new Counter({
+    name: 'homing_log_lines_dropped_total',
+    help: 'Log lines lost because their reader was too slow or gone.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(sources.droppedLines());
+    },
+  });
+}

@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import type { LoginEvent, SessionEnd } from '../../src/events.ts';
+import { makeMetrics } from '../../src/metrics.ts';
+
+const CONNECTION = { session: 'S', protocol: 'imap', client: '192.0.2.1', clientPort: 1 } as const;
+const LOGIN: LoginEvent = {
+  event: 'login',
+  ...CONNECTION,
+  result: 'ok',
+  user: 'ann@example.org',
+  mechanism: 'PLAIN',
+  tls: 'TLSv1.3',
+  node: 'node-a',
+  directoryMs: 3,
+  nodeMs: 40,
+  ms: 50,
+};
+const SESSION_END: SessionEnd = {
+  event: 'sessionEnd',
+  ...CONNECTION,
+  user: 'ann@example.org',
+  node: 'node-a',
+  received: 100,
+  sent: 2000,
+  ms: 9,
+  endedBy: 'client',
+  how: 'closed',
+};
+
+function metrics() {
+  return makeMetrics({ droppedLines: () => 7 });
+}
+
+describe('the metrics', () => {
+  it('count logins by protocol, result, mechanism and TLS', async () => {
+    const { observe, text } = metrics();
+
+    observe(LOGIN);
+    observe({ ...LOGIN, result: 'wrongPassword', tls: 'none' });
+
+    expect(await text()).toContain(
+      'homing_logins_total{protocol="imap",result="ok",mechanism="PLAIN",tls="TLSv1.3"} 1\n' +
+        'homing_logins_total{protocol="imap",result="wrongPassword",mechanism="PLAIN",tls="none"} 1\n',
+    );
+  });
+
+  it('make no label of what a client sent', async () => {
+    const { observe, text } = metrics();
+
+    observe({ ...LOGIN, mechanism: 'X-FANTASY', tls: 'SSLv9' });
+
+    expect(await text()).toContain('mechanism="other",tls="other"} 1\n');
+    expect(await text()).not.toContain('ann@example.org');
+  });
+
+  it('show how long the directory, the node and the whole login took', async () => {
+    const { observe, text } = metrics();
+
+    observe(LOGIN);
+
+    expect(await text()).toContain('homing_login_directory_seconds_bucket{le="0.005"} 1\n');
+    expect(await text()).toContain('homing_login_node_seconds_sum 0.04\n');
+    expect(await text()).toContain('homing_login_seconds_bucket{le="0.05",protocol="imap"} 1\n');
+  });
+
+  it('know the open sessions: a login opens one, its end closes it', async () => {
+    const { observe, text } = metrics();
+
+    observe(LOGIN);
+    observe(LOGIN);
+    observe({ ...LOGIN, result: 'nodeUnreachable' });
+    observe(SESSION_END);
+
+    expect(await text()).toContain('homing_sessions{protocol="imap"} 1\n');
+    expect(await text()).toContain('homing_session_ends_total{protocol="imap",by="client",how="closed"} 1\n');
+  });
+
+  it('add up the octets of each direction', async () => {
+    const { observe, text } = metrics();
+
+    observe(SESSION_END);
+    observe(SESSION_END);
+
+    expect(await text()).toContain('homing_relayed_octets_total{protocol="imap",direction="received"} 200\n');
+    expect(await text()).toContain('homing_relayed_octets_total{protocol="imap",direction="sent"} 4000\n');
+  });
+
+  it('count connections that came to nothing, and those not let in', async () => {
+    const { observe, text } = metrics();
+
+    observe({ event: 'connectionEnd', ...CONNECTION, how: 'notMail', ms: 1 });
+    observe({ event: 'connectionRefused', protocol: 'imap', client: '192.0.2.1', why: 'tooManyConnections' });
+
+    expect(await text()).toContain('homing_connection_ends_total{protocol="imap",how="notMail"} 1\n');
+    expect(await text()).toContain(
+      'homing_connections_refused_total{protocol="imap",why="tooManyConnections"} 1\n',
+    );
+  });
+
+  it('show which directory servers are up', async () => {
+    const { observe, text } = metrics();
+
+    observe({ event: 'directoryState', server: 'ldap://a', up: true });
+    observe({ event: 'directoryState', server: 'ldap://a', up: false });
+
+    expect(await text()).toContain('homing_directory_server_up{server="ldap://a"} 0\n');
+  });
+
+  it('count bugs and lost log lines, and tell of the process', async () => {
+    const { observe, text } = metrics();
+
+    observe({ event: 'bug', detail: 'boom' });
+
+    expect(await text()).toContain('homing_bugs_total 1\n');
+    expect(await text()).toContain('homing_log_lines_dropped_total 7\n');
+    expect(await text()).toContain('process_cpu_seconds_total');
+  });
+});
