@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Observer } from './events.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface AdminSettings {
+  readonly address: string;
+  /** 0 lets the system choose one. */
+  readonly port: number;
+}
+
+/** What the admin listener tells of the running proxy. */
+export interface AdminView {
+  readonly metrics: Metrics;
+  readonly observe: Observer;
+  /** Says why a login could not succeed now; `undefined` when one could. */
+  whyNotReady(signal: AbortSignal): Promise<string | undefined>;
+}
+
+/** An admin listener that is open; disposing closes it and its connections. */
+export interface Admin extends AsyncDisposable {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Opens the HTTP listener for operators and their machines. @throws {Error} when the address can't be had. */
+export async function startAdmin(settings: AdminSettings, view: AdminView): Promise<Admin> {
+  const server = createServer(LIMITS, (request, response) => {
+    void answer(request, response, view);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.listen(settings.port, settings.address);
+  await once(server, 'listening');
+  return { ...boundTo(server), [Symbol.asyncDispose]: () => close(server) };
+}
+
+// Its clients are few, near and well-behaved: anything else shall not cost more than this.
+const LIMITS = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 5000,
+  requestTimeout: 5000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+};
+const MAX_CONNECTIONS = 64;
+const READY_MS = 3000;
+
+interface Answer {
+  readonly status: number;
+  readonly contentType?: string;
+  readonly text: string;
+}
+type Route = (view: AdminView) => Promise<Answer>;
+
+const ROUTES: ReadonlyMap<string, Route> = new Map([
+  ['/metrics', metrics],
+  ['/readyz', readiness],
+  ['/healthz', health],
+]);
+
+async function answer(request: IncomingMessage, response: ServerResponse, view: AdminView): Promise<void> {
+  const { status, contentType = 'text/plain; charset=utf-8', text } = await answerFor(request, view);
+  response.writeHead(status, {
+    'content-type': contentType,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+async function answerFor(request: IncomingMessage, view: AdminView): Promise<Answer> {
+  const [path = ''] = (request.url ?? '').split('?', 1);
+  const route = ROUTES.get(path);
+  if (route === undefined) return { status: 404, text: 'not found\n' };
+  if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, text: 'use GET\n' };
+  try {
+    return await route(view);
+  } catch (error) {
+    view.observe({ event: 'bug', detail: `${path}: ${error}`, ...stackOf(error) });
+    return { status: 500, text: 'the log has the reason\n' };
+  }
+}
+
+function stackOf(error: unknown): { stack?: string } {
+  return error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
+}
+
+async function metrics(view: AdminView): Promise<Answer> {
+  return { status: 200, contentType: view.metrics.contentType, text: await view.metrics.text() };
+}
+
+/** Ready means that a login could succeed now: a balancer may send clients. */
+async function readiness(view: AdminView): Promise<Answer> {
+  const why = await view.whyNotReady(AbortSignal.timeout(READY_MS));
+  return why === undefined ? { status: 200, text: 'ready\n' } : { status: 503, text: `not ready: ${why}\n` };
+}
+
+/** Alive means that this process answers; whether it's of use is what `/readyz` tells. */
+async function health(): Promise<Answer> {
+  return { status: 200, text: 'alive\n' };
+}
+
+function boundTo(server: Server): { address: string; port: number } {
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the admin listener has no address');
+  return { address: bound.address, port: bound.port };
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
