@@ -19,7 +19,7 @@ export interface LoginContext {
 }
 
 /** Why an existing account may not log in now, though its password is right. */
-export type Bar = Extract<Reason, 'disabled' | 'serviceForbidden' | 'held'>;
+export type Bar = Extract<Reason, 'disabled' | 'serviceForbidden' | 'held' | 'locked'>;
 
 /** What the directory says of a user. */
 export interface Account {

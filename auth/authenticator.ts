@@ -1,0 +1,177 @@
+import { isUtf8 } from 'node:buffer';
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Account, Directory, LoginContext, LoginName } from './directory.ts';
+import { LoginFailure, type Reason } from './failure.ts';
+import { isNameText, type NameOptions, readLoginName } from './names.ts';
+import type { Proof } from './sasl.ts';
+import { Secret } from './secret.ts';
+
+/** A directory and the domains whose users it has. */
+export interface Realm {
+  /** In any case; `undefined` takes the names that no other realm does. */
+  readonly domains: readonly string[] | undefined;
+  readonly directory: Directory;
+}
+
+export interface AuthenticatorOptions {
+  /** Asked by domain, in order; the first without domains is for all other names. */
+  readonly realms: readonly Realm[];
+  readonly names: NameOptions;
+}
+
+/** What became of a proof. */
+export type Authentication =
+  | {
+      readonly kind: 'admitted';
+      readonly account: Account;
+      /** Account name of who proved, when it acts for another. */
+      readonly actingFor?: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly reason: Reason;
+      /** The account's name, where the directory knows one. */
+      readonly known?: string;
+      /** What an operator needs to know. */
+      readonly detail?: string;
+    };
+
+type Refused = Extract<Authentication, { kind: 'refused' }>;
+
+/** Decides who is let in. Asks the directories, and never a node. */
+export interface Authenticator {
+  /** @throws {LoginFailure} `directoryDown` or `directoryFault` when it could not be told. */
+  authenticate(proof: Proof, context: LoginContext, signal: AbortSignal): Promise<Authentication>;
+  /** Finds an account without a password; `undefined` when there is none. @throws {LoginFailure} as above. */
+  lookup(name: Buffer, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
+  /** Gives `#` and a keyed hash for a name that no directory knows: people type passwords into the name. */
+  describeUser(name: Buffer): string;
+}
+
+/** Makes the authenticator. The hashes of `describeUser` are this process's own. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const key = randomBytes(32);
+  return {
+    authenticate: (proof, context, signal) => authenticate(options, { proof, context, signal }),
+    lookup: (name, context, signal) => lookup(options, name, context, signal),
+    describeUser: (name) => `#${createHmac('sha256', key).update(name).digest('hex').slice(0, 8)}`,
+  };
+}
+
+interface Attempt {
+  readonly proof: Proof;
+  readonly context: LoginContext;
+  readonly signal: AbortSignal;
+}
+
+async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Promise<Authentication> {
+  const { proof, context, signal } = attempt;
+  const login = readLoginName(proof.authcid, options.names);
+  if (login === undefined) {
+    return { kind: 'refused', reason: 'badName', detail: 'a name that no account can have' };
+  }
+  context.trace?.('name', login.full);
+  const password = readPassword(proof.password, options.names.latin1Passwords);
+  if (password === undefined) {
+    return { kind: 'refused', reason: 'wrongPassword', detail: 'an empty or unreadable password' };
+  }
+  const directory = directoryOf(options.realms, login);
+  if (directory === undefined) {
+    return { kind: 'refused', reason: 'unknownUser', detail: 'no directory for this domain' };
+  }
+  const verdict = await directory.authenticate(login, password, context, signal);
+  if (verdict.kind === 'refused') {
+    const { reason, known } = verdict;
+    return { kind: 'refused', reason, ...(known !== undefined && { known }) };
+  }
+  const { account } = verdict;
+  checkAccountName(account, options.names);
+  return (
+    (await refuseToActFor(options, attempt, { login, account })) ??
+    refuseBarred(account) ?? { kind: 'admitted', account }
+  );
+}
+
+async function lookup(
+  options: AuthenticatorOptions,
+  name: Buffer,
+  context: LoginContext,
+  signal: AbortSignal,
+): Promise<Account | undefined> {
+  const login = readLoginName(name, options.names);
+  if (login === undefined) {
+    context.trace?.('name', 'a name that no account can have');
+    return undefined;
+  }
+  context.trace?.('name', login.full);
+  const account = await directoryOf(options.realms, login)?.lookup(login, context, signal);
+  if (account !== undefined) {
+    checkAccountName(account, options.names);
+  }
+  return account;
+}
+
+function directoryOf(realms: readonly Realm[], login: LoginName): Directory | undefined {
+  const domain = login.domain?.toLowerCase();
+  const named = realms.find(({ domains }) => domains?.some((name) => name.toLowerCase() === domain));
+  return (named ?? realms.find(({ domains }) => domains === undefined))?.directory;
+}
+
+/** What string preparation maps to nothing (RFC 3454 table B.1) and its like, and NUL, which ends a string in C. */
+const PREPARED_AWAY = /\0|\u1806|\p{Default_Ignorable_Code_Point}/gu;
+
+/** @returns `undefined` for what is no password, or what a server could take for an empty one: an anonymous bind. */
+function readPassword(password: Secret, latin1: boolean): Secret | undefined {
+  const readable = isUtf8(password.octets)
+    ? password
+    : latin1 && new Secret(Buffer.from(password.octets.toString('latin1')));
+  if (readable === false || readable.octets.toString('utf8').replace(PREPARED_AWAY, '') === '') {
+    return undefined;
+  }
+  return readable;
+}
+
+/**
+ * Refuses who wants to act for another account. Who names himself, by whatever name, acts for nobody else.
+ * @returns `undefined` when there is nothing to refuse.
+ */
+async function refuseToActFor(
+  options: AuthenticatorOptions,
+  { proof, context, signal }: Attempt,
+  { login, account }: { readonly login: LoginName; readonly account: Account },
+): Promise<Refused | undefined> {
+  if (proof.authzid.length === 0) {
+    return undefined;
+  }
+  const other = readLoginName(proof.authzid, options.names);
+  if (other?.full === login.full || proof.authzid.equals(Buffer.from(account.name))) {
+    return undefined;
+  }
+  const directory = other === undefined ? undefined : directoryOf(options.realms, other);
+  if (other !== undefined && directory !== undefined && directory === directoryOf(options.realms, login)) {
+    const target = await directory.lookup(other, context, signal);
+    if (target?.entry === account.entry) {
+      return undefined;
+    }
+  }
+  return {
+    kind: 'refused',
+    reason: 'notAuthorized',
+    known: account.name,
+    detail: 'it wants to act for another user',
+  };
+}
+
+function refuseBarred({ bar, name }: Account): Refused | undefined {
+  return bar === undefined ? undefined : { kind: 'refused', reason: bar, known: name };
+}
+
+// The account's name goes to the node, where a separator in it could name another user.
+function checkAccountName(account: Account, names: NameOptions): void {
+  if (!isNameText(account.name, names.punctuation)) {
+    throw new LoginFailure(
+      'directoryFault',
+      `${account.entry}: the account's name has characters that names may not have`,
+    );
+  }
+}

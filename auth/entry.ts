@@ -1,0 +1,12 @@
+/** One entry of a directory, as far as it was asked for. */
+export interface Entry {
+  /** Distinguished name. */
+  readonly dn: string;
+  /** Values by attribute description in lower case; a description with options (`mail;lang-en`) is one of its own. */
+  readonly attributes: ReadonlyMap<string, readonly string[]>;
+}
+
+/** All values of an attribute, whose name counts in any case. */
+export function valuesOf(entry: Entry, attribute: string): readonly string[] {
+  return entry.attributes.get(attribute.toLowerCase()) ?? [];
+}

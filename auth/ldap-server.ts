@@ -1,0 +1,218 @@
+import { PresenceFilter } from 'ldapts';
+import { Gate } from './gate.ts';
+import {
+  type LdapConnection,
+  type LdapSearch,
+  type LdapSearchResult,
+  LdapUnreachable,
+  type SimpleBind,
+} from './ldap-connection.ts';
+import { dialAsService, dialLdap, type LdapTarget, type ServiceAccount } from './ldap-dial.ts';
+import type { LdapResult } from './ldap-message.ts';
+import { OperationDeadline } from './operation-deadline.ts';
+
+/** Told once when a server can't be used any more, and once when it can again. */
+export type ServerObserver = (server: string, up: boolean, detail: string | undefined) => void;
+
+export interface LdapServerTerms {
+  readonly account: ServiceAccount | undefined;
+  readonly connectMs: number;
+  readonly operationMs: number;
+  /** Connections for binds: one user each at a time. */
+  readonly maxBinds: number;
+  readonly onState: ServerObserver;
+}
+
+/** All that a search connection can do: it stays the service account's. */
+type SearchConnection = Pick<LdapConnection, 'search' | 'usable' | 'close'>;
+/** All that a bind connection can do: after a bind it is the user's, and must never search. */
+type BindConnection = Pick<LdapConnection, 'bind' | 'usable' | 'close'>;
+
+const BUSY = 51;
+const UNAVAILABLE = 52;
+const FIRST_PROBE_MS = 500;
+const LAST_PROBE_MS = 15_000;
+
+/**
+ * One LDAP server with its connections: one for all searches, and as many for binds as there are binds at a time.
+ * A server that can't be reached is probed in the background, so that no login has to find out that it is back.
+ */
+export class LdapServer {
+  readonly url: string;
+  readonly #target: LdapTarget;
+  readonly #terms: LdapServerTerms;
+  readonly #bindPlaces: Gate;
+  readonly #idleBinds: BindConnection[] = [];
+  readonly #closing = new AbortController();
+  #search: SearchConnection | undefined;
+  #dialing: Promise<SearchConnection> | undefined;
+  #heardAt = 0;
+  #up = true;
+  #probeTimer: NodeJS.Timeout | undefined;
+
+  constructor(target: LdapTarget, terms: LdapServerTerms) {
+    this.url = target.url;
+    this.#target = target;
+    this.#terms = terms;
+    this.#bindPlaces = new Gate(terms.maxBinds);
+  }
+
+  /** Whether the server answered when it was last asked; true at first. */
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** Searches as the service account. @throws {LdapUnreachable} when there is no answer. */
+  async search(search: LdapSearch, signal: AbortSignal): Promise<LdapSearchResult> {
+    const connection = await this.#searchConnection(signal);
+    return await this.#ask(connection, signal, (limited) => connection.search(search, limited));
+  }
+
+  /** Binds as a user, alone on a connection. @throws {LdapUnreachable} when there is no answer. */
+  async bind(bind: SimpleBind, signal: AbortSignal): Promise<LdapResult> {
+    using _place = await this.#placeToBind(signal);
+    const connection = await this.#bindConnection(signal);
+    const result = await this.#ask(connection, signal, (limited) => connection.bind(bind, limited));
+    this.#idleBinds.push(connection);
+    return result;
+  }
+
+  /** Asks for the root DSE: any answer shows a server that takes our account. */
+  async probe(signal: AbortSignal): Promise<void> {
+    const filter = new PresenceFilter({ attribute: 'objectClass' });
+    await this.search({ base: '', scope: 'base', filter, attributes: [] }, signal);
+  }
+
+  /** Closes all connections; what is under way fails. */
+  close(): void {
+    clearTimeout(this.#probeTimer);
+    this.#closing.abort(new Error('the directory is closed'));
+    this.#search?.close();
+    for (const connection of this.#idleBinds.splice(0)) {
+      connection.close();
+    }
+  }
+
+  async #ask<Result extends LdapResult>(
+    connection: SearchConnection | BindConnection,
+    signal: AbortSignal,
+    operation: (limited: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const askedAt = performance.now();
+    using deadline = new OperationDeadline(signal, this.#terms.operationMs);
+    try {
+      const result = await operation(deadline.signal);
+      this.#heardAt = performance.now();
+      this.#nowUp();
+      if (result.code === BUSY || result.code === UNAVAILABLE) {
+        throw new LdapUnreachable(`${this.url}: result ${result.code} ${result.diagnostic}`.trimEnd(), {
+          stage: 'busy',
+        });
+      }
+      return result;
+    } catch (error) {
+      // One slow answer says nothing of a server that answers others meanwhile.
+      if (deadline.expired && this.#heardAt < askedAt) {
+        connection.close();
+        this.#nowDown(`no answer within ${this.#terms.operationMs} ms`);
+      }
+      throw error;
+    }
+  }
+
+  /** Gives the one search connection, which all who need it wait for together, each as long as it may. */
+  async #searchConnection(signal: AbortSignal): Promise<SearchConnection> {
+    if (this.#search?.usable === true) {
+      return this.#search;
+    }
+    this.#dialing ??= this.#dial((limited) =>
+      dialAsService(this.#target, this.#terms.account, limited),
+    ).finally(() => {
+      this.#dialing = undefined;
+    });
+    this.#search = await unlessAborted(this.#dialing, signal, `connect to ${this.url}: no time left`);
+    return this.#search;
+  }
+
+  async #placeToBind(signal: AbortSignal): Promise<Disposable> {
+    using deadline = new OperationDeadline(signal, this.#terms.operationMs);
+    try {
+      return await this.#bindPlaces.enter(deadline.signal);
+    } catch (error) {
+      const what = `all ${this.#terms.maxBinds} bind connections to ${this.url} are busy`;
+      throw new LdapUnreachable(what, { stage: 'timeout', cause: error });
+    }
+  }
+
+  async #bindConnection(signal: AbortSignal): Promise<BindConnection> {
+    for (let idle = this.#idleBinds.pop(); idle !== undefined; idle = this.#idleBinds.pop()) {
+      if (idle.usable) {
+        return idle;
+      }
+    }
+    const dialing = this.#dial((limited) => dialLdap(this.#target, limited));
+    return await unlessAborted(dialing, signal, `connect to ${this.url}: no time left`);
+  }
+
+  /** Connects with a time of its own: a login that gives up early must not make the server look dead. */
+  async #dial<Connection extends SearchConnection | BindConnection>(
+    dial: (limited: AbortSignal) => Promise<Connection>,
+  ): Promise<Connection> {
+    using deadline = new OperationDeadline(this.#closing.signal, this.#terms.connectMs);
+    try {
+      const connection = await dial(deadline.signal);
+      if (this.#closing.signal.aborted) {
+        connection.close();
+      }
+      return connection;
+    } catch (error) {
+      this.#nowDown(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  #nowUp(): void {
+    if (!this.#up) {
+      this.#up = true;
+      clearTimeout(this.#probeTimer);
+      this.#terms.onState(this.url, true, undefined);
+    }
+  }
+
+  #nowDown(detail: string): void {
+    if (this.#up && !this.#closing.signal.aborted) {
+      this.#up = false;
+      this.#terms.onState(this.url, false, detail);
+      this.#probeIn(FIRST_PROBE_MS);
+    }
+  }
+
+  #probeIn(ms: number): void {
+    const probeAgain = async (): Promise<void> => {
+      try {
+        await this.probe(this.#closing.signal);
+      } catch (error) {
+        if (!(error instanceof LdapUnreachable)) {
+          throw error;
+        }
+        this.#probeIn(Math.min(ms * 2, LAST_PROBE_MS));
+      }
+    };
+    if (!this.#up && !this.#closing.signal.aborted) {
+      this.#probeTimer = setTimeout(() => void probeAgain(), ms).unref();
+    }
+  }
+}
+
+/** Waits for something shared as long as the waiter may; it goes on for the others. */
+function unlessAborted<T>(shared: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const onAbort = (): void => reject(new LdapUnreachable(what, { stage: 'timeout', cause: signal.reason }));
+  const settle = (): void => signal.removeEventListener('abort', onAbort);
+  signal.addEventListener('abort', onAbort, { once: true });
+  shared.then(resolve, reject).finally(settle);
+  if (signal.aborted) {
+    onAbort();
+  }
+  return promise;
+}

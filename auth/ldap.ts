@@ -1,0 +1,154 @@
+import type { Account, Directory, LoginContext, LoginName, Verdict } from './directory.ts';
+import { type Entry, valuesOf } from './entry.ts';
+import { LoginFailure } from './failure.ts';
+import { SimpleBind } from './ldap-connection.ts';
+import type { LdapTarget, ServiceAccount } from './ldap-dial.ts';
+import { type BindVerdict, readBindResult, readOnlyEntry } from './ldap-results.ts';
+import { LdapServer, type ServerObserver } from './ldap-server.ts';
+import { LdapServers, type ServerOrder } from './ldap-servers.ts';
+import { type AccountSearch, accountOf, type Schema, searchesFor } from './schema.ts';
+import type { Secret } from './secret.ts';
+import { verifyStored } from './stored-password.ts';
+
+export interface LdapOptions {
+  /** Servers with the same data. */
+  readonly servers: readonly LdapTarget[];
+  readonly order: ServerOrder;
+  /** Who searches; `undefined` searches anonymously. */
+  readonly account: ServiceAccount | undefined;
+  /** By the server (`bind`), by comparing the stored hash, or not at all, where the node verifies. */
+  readonly verify: 'bind' | 'hash' | 'none';
+  /** With `hash`: takes stored passwords in clear text. */
+  readonly allowCleartext: boolean;
+  readonly schema: Schema;
+  /** TCP, TLS and the service account's bind together. */
+  readonly connectMs: number;
+  readonly operationMs: number;
+  /** Binds at a time, to each server. */
+  readonly maxBinds: number;
+}
+
+/** What suits most directories. */
+export const LDAP_DEFAULTS = { connectMs: 2000, operationMs: 3000, maxBinds: 16 } as const;
+
+/** Makes a directory of LDAP servers. It connects when it is first asked. */
+export function openLdap(options: LdapOptions, onState: ServerObserver): Directory {
+  return new LdapDirectory(options, onState);
+}
+
+class LdapDirectory implements Directory {
+  readonly #options: LdapOptions;
+  readonly #servers: LdapServers;
+
+  constructor(options: LdapOptions, onState: ServerObserver) {
+    const { account, connectMs, operationMs, maxBinds } = options;
+    const terms = { account, connectMs, operationMs, maxBinds, onState };
+    this.#options = options;
+    this.#servers = new LdapServers(
+      options.servers.map((target) => new LdapServer(target, terms)),
+      options.order,
+    );
+  }
+
+  async authenticate(
+    login: LoginName,
+    password: Secret,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const { schema, verify } = this.#options;
+    const extra = verify === 'hash' ? [schema.options.password] : [];
+    const entry = await this.#find(login, extra, context, signal);
+    if (entry === undefined) {
+      return { kind: 'refused', reason: 'unknownUser', known: undefined };
+    }
+    const verdict = await this.#verify(entry, password, signal);
+    context.trace?.(
+      'password',
+      verify === 'none' ? 'left to the node' : `${verdict} (by ${verify} as ${entry.dn})`,
+    );
+    if (verdict !== 'right') {
+      return { kind: 'refused', reason: verdict, known: valuesOf(entry, schema.options.name)[0] };
+    }
+    return { kind: 'right', account: accountOf(schema, entry, context) };
+  }
+
+  async lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined> {
+    const entry = await this.#find(login, [], context, signal);
+    return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+  }
+
+  async ready(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#servers.ask((server) => server.probe(signal), signal);
+      return true;
+    } catch (error) {
+      if (error instanceof LoginFailure) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#servers.close();
+  }
+
+  async #find(
+    login: LoginName,
+    extra: readonly string[],
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Entry | undefined> {
+    for (const search of searchesFor(this.#options.schema, login)) {
+      const entry = await this.#searchOne(search, extra, context, signal);
+      if (entry !== undefined) {
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  async #searchOne(
+    { base, filter }: AccountSearch,
+    extra: readonly string[],
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Entry | undefined> {
+    const { schema } = this.#options;
+    const { scope } = schema.options;
+    const attributes = [...schema.attributes, ...extra];
+    let what = '';
+    const result = await this.#servers.ask((server) => {
+      what = `search ${filter.toString()} below ${base} at ${server.url}`;
+      return server.search({ base, scope, filter, attributes }, signal);
+    }, signal);
+    const entry = readOnlyEntry(result, what, schema.options.base.includes('%d'));
+    context.trace?.('search', `${what}: ${entry?.dn ?? 'no entry'}`);
+    return entry;
+  }
+
+  async #verify(entry: Entry, password: Secret, signal: AbortSignal): Promise<BindVerdict> {
+    const { schema, allowCleartext, verify } = this.#options;
+    switch (verify) {
+      case 'none':
+        return 'right';
+      case 'hash':
+        return await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
+      case 'bind':
+        return await this.#verifyBind(entry, password, signal);
+    }
+  }
+
+  async #verifyBind(entry: Entry, password: Secret, signal: AbortSignal): Promise<BindVerdict> {
+    const bind = SimpleBind.of(entry.dn, password);
+    if (bind === undefined) {
+      return 'wrongPassword';
+    }
+    return await this.#servers.ask(
+      async (server) =>
+        readBindResult(await server.bind(bind, signal), `bind as ${entry.dn} at ${server.url}`),
+      signal,
+    );
+  }
+}

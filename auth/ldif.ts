@@ -1,0 +1,87 @@
+import type { Account, Directory, LoginContext, LoginName, Verdict } from './directory.ts';
+import { isBelow } from './dn.ts';
+import { type Entry, valuesOf } from './entry.ts';
+import { LoginFailure } from './failure.ts';
+import { matchesFilter } from './filter-match.ts';
+import { parseLdif } from './ldif-parser.ts';
+import { accountOf, type Schema, searchesFor } from './schema.ts';
+import type { Secret } from './secret.ts';
+import { verifyStored } from './stored-password.ts';
+
+export interface LdifOptions {
+  /** The file's content. */
+  readonly content: Buffer;
+  readonly schema: Schema;
+  /** By comparing the stored hash, or not at all, where the node verifies. */
+  readonly verify: 'hash' | 'none';
+  /** Takes stored passwords in clear text. */
+  readonly allowCleartext: boolean;
+}
+
+/**
+ * Makes a directory of an LDIF file, with the filters and the schema of a server.
+ * @throws {LdifError} with the line that can't be read.
+ */
+export function openLdif(options: LdifOptions): Directory {
+  return new LdifDirectory(options);
+}
+
+class LdifDirectory implements Directory {
+  readonly #options: LdifOptions;
+  readonly #entries: readonly Entry[];
+
+  constructor(options: LdifOptions) {
+    this.#options = options;
+    this.#entries = parseLdif(options.content);
+  }
+
+  async authenticate(
+    login: LoginName,
+    password: Secret,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const { schema, verify, allowCleartext } = this.#options;
+    const entry = this.#find(login, context);
+    if (entry === undefined) {
+      return { kind: 'refused', reason: 'unknownUser', known: undefined };
+    }
+    const verdict =
+      verify === 'none'
+        ? 'right'
+        : await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
+    context.trace?.('password', verify === 'none' ? 'left to the node' : `${verdict} (by hash)`);
+    if (verdict !== 'right') {
+      return { kind: 'refused', reason: verdict, known: valuesOf(entry, schema.options.name)[0] };
+    }
+    return { kind: 'right', account: accountOf(schema, entry, context) };
+  }
+
+  async lookup(login: LoginName, context: LoginContext): Promise<Account | undefined> {
+    const entry = this.#find(login, context);
+    return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+  }
+
+  async ready(): Promise<boolean> {
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A file that was read holds nothing open.
+  }
+
+  #find(login: LoginName, context: LoginContext): Entry | undefined {
+    for (const { base, filter } of searchesFor(this.#options.schema, login)) {
+      const found = this.#entries.filter((entry) => isBelow(entry.dn, base) && matchesFilter(filter, entry));
+      const what = `search ${filter.toString()} in the LDIF file`;
+      if (found.length > 1) {
+        throw new LoginFailure('directoryFault', `${what}: ambiguous, it finds ${found.length} entries`);
+      }
+      context.trace?.('search', `${what}: ${found[0]?.dn ?? 'no entry'}`);
+      if (found[0] !== undefined) {
+        return found[0];
+      }
+    }
+    return undefined;
+  }
+}
