@@ -36,7 +36,12 @@ export interface Account {
 
 /** What became of a password. */
 export type Verdict =
-  | { readonly kind: 'right'; readonly account: Account }
+  | {
+      readonly kind: 'right';
+      readonly account: Account;
+      /** The password was not looked at: the node is to judge it, and no other proof may be given for this user. */
+      readonly unverified?: boolean;
+    }
   | {
       readonly kind: 'refused';
       readonly reason: Extract<

@@ -17,6 +17,7 @@ export type Reason =
   | 'directoryDown'
   | 'directoryFault'
   | 'nodeUnreachable'
+  | 'nodeTlsFailed'
   | 'nodeRefusedProxy'
   | 'nodeBrokeProtocol'
   | 'nodeLimit'
@@ -57,6 +58,7 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   directoryDown: 'unavailable',
   directoryFault: 'unavailable',
   nodeUnreachable: 'unavailable',
+  nodeTlsFailed: 'unavailable',
   nodeRefusedProxy: 'unavailable',
   nodeBrokeProtocol: 'unavailable',
   nodeLimit: 'tooMany',

@@ -1,3 +1,7 @@
+import { type CramHash, cramClient } from './cram.ts';
+import { plainClient } from './plain.ts';
+import type { SaslClient } from './sasl.ts';
+import { ScramKeyring, scramClient } from './scram.ts';
 import type { Secret } from './secret.ts';
 
 /** How a node believes this proxy. `name` and `key` are the proxy's own, towards this node. */
@@ -9,3 +13,49 @@ export type Trust =
     }
   /** The user's own password; only inside verified TLS. */
   | { readonly kind: 'replay' };
+
+/** For whom a proof is made, and what the node is told in it where the mechanism can carry that. */
+export interface ProofSubject {
+  /** Account name. */
+  readonly user: string;
+  /** `imap` or `pop3`. */
+  readonly service: string;
+  readonly facts: ReadonlyMap<string, string>;
+  /** What the user proved himself with, for `replay` only. */
+  readonly password: Secret;
+}
+
+/** Makes the proof for one login; the key material behind it is derived once and kept. */
+export type Prover = (subject: ProofSubject) => SaslClient;
+
+/** Whether a trust gives away what can be used again, so that it needs verified TLS. */
+export function needsTls(trust: Trust): boolean {
+  return trust.kind === 'plain-authzid' || trust.kind === 'replay';
+}
+
+/** Prepares the proofs for nodes that share one trust. */
+export function createProver(trust: Trust): Prover {
+  switch (trust.kind) {
+    case 'scram-sha-256': {
+      const keyring = new ScramKeyring(trust.key);
+      return ({ user }) => scramClient(user, trust.name, keyring);
+    }
+    case 'cram-md5':
+    case 'cram-sha1':
+    case 'cram-sha256': {
+      const hash = CRAM_HASH[trust.kind];
+      return ({ user, service, facts }) =>
+        cramClient(hash, { proxy: trust.name, key: trust.key, service, user, facts });
+    }
+    case 'plain-authzid':
+      return ({ user }) => plainClient(user, trust.name, trust.key);
+    case 'replay':
+      return ({ user, password }) => plainClient('', user, password);
+  }
+}
+
+const CRAM_HASH: Readonly<Record<'cram-md5' | 'cram-sha1' | 'cram-sha256', CramHash>> = {
+  'cram-md5': 'md5',
+  'cram-sha1': 'sha1',
+  'cram-sha256': 'sha256',
+};

@@ -10,6 +10,8 @@ export interface MailProtocol {
   readonly ports: { readonly clear: number; readonly tls: number };
   /** RFC 7301 name, so that no other protocol's TLS client can be led here. */
   readonly alpn: string;
+  /** What a client is told instead of a greeting when it can't be served now. */
+  readonly refusal: string;
   frontend(channel: Channel, terms: FrontendTerms): Frontend;
   /** Logs in at a node; ends with the node's OK or throws. @throws {LoginFailure} when the node or its proof fails. */
   login(channel: Channel, terms: NodeTerms): Promise<NodeSession>;
@@ -35,7 +37,7 @@ export interface Frontend {
   greet(): Promise<void>;
   /** Serves commands until one of them is a login, is refused for policy, or the client is gone. */
   next(): Promise<LoginAttempt | Refusal | Departure>;
-  /** Says why the connection ends, if the client is still there to hear it, and closes it. */
+  /** Says why the connection ends and closes it; for a frontend that waits for a command. */
   bye(answer: WireAnswer): void;
 }
 
@@ -46,7 +48,9 @@ export interface LoginAttempt {
   /** SASL mechanism, or the command that carried the password: `PLAIN`, `LOGIN command`, `USER`. */
   readonly mechanism: string;
   readonly tls: TlsState | undefined;
-  /** Settles when the client is gone, so that nothing is done for it any more. */
+  /** How many more proxies the client, if it is one, allows to follow; `undefined` if it did not say. */
+  readonly ttl: number | undefined;
+  /** Aborts when the client is gone, so that nothing is done for it any more. */
   readonly abandoned: AbortSignal;
   /** Tells the client that it is in, and gives up the connection for the relay. */
   accept(welcome: NodeWelcome): Detached;
@@ -64,6 +68,8 @@ export interface Refusal {
 export interface Departure {
   readonly kind: 'departed';
   readonly how: DepartureCause;
+  /** What went wrong, for the log. */
+  readonly detail?: string;
 }
 export type DepartureCause =
   | 'logout'

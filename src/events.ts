@@ -82,6 +82,7 @@ export interface ConnectionEnd extends Connection {
   readonly event: 'connectionEnd';
   readonly how: DepartureCause | 'draining' | 'bug';
   readonly ms: number;
+  readonly detail?: string;
 }
 
 /** A connection that was not let in. */

@@ -1,0 +1,271 @@
+import type { Detached } from './protocol.ts';
+import type { Sink, TlsState, Transport } from './transport.ts';
+import { WireBuffer } from './wire-buffer.ts';
+
+/** Unparsed input that a connection may hold; beyond it, reading stops until some was used. */
+const MAX_UNPARSED_OCTETS = 64 * 1024;
+
+/** The peer is gone, or will send no more. */
+export class Disconnected extends Error {
+  override readonly name = 'Disconnected';
+}
+
+/** The time for this phase of the connection is up. */
+export class DeadlinePassed extends Error {
+  override readonly name = 'DeadlinePassed';
+}
+
+/** The peer sent more in one piece than may be kept. */
+export class InputTooLong extends Error {
+  override readonly name = 'InputTooLong';
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * A connection as a protocol speaks it: lines, counted octets, and one clock that every wait ends by. It holds the
+ * transport until `detach` or `upgradeTls` hands it on; from then on each use throws.
+ */
+export class Channel implements Sink {
+  readonly #transport: Transport;
+  readonly #input = new WireBuffer();
+  readonly #abandonment = new AbortController();
+  #reader: Waiter | undefined;
+  #writer: Waiter | undefined;
+  #paused = false;
+  #writable = true;
+  #failure: Error | undefined;
+  #spent = false;
+  #closed = false;
+  #successor: Channel | undefined;
+  #remainingMs = Number.POSITIVE_INFINITY;
+  #clockStartedMs = 0;
+  #clock: NodeJS.Timeout | undefined;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+    transport.attach(this);
+  }
+
+  get tls(): TlsState | undefined {
+    return this.#transport.tls;
+  }
+
+  /**
+   * Aborts when nobody waits for an answer any more: the connection is gone, or the peer ended its side with nothing
+   * left to be done behind the current command.
+   */
+  get abandoned(): AbortSignal {
+    return this.#abandonment.signal;
+  }
+
+  /** Gives this phase so much time in all, counted while the clock runs. */
+  startClock(ms: number): void {
+    this.stopClock();
+    this.#remainingMs = ms;
+    this.resumeClock();
+  }
+
+  /** Stops the clock, for the time in which the peer waits for us. */
+  stopClock(): void {
+    if (this.#clock !== undefined) {
+      clearTimeout(this.#clock);
+      this.#clock = undefined;
+      this.#remainingMs -= performance.now() - this.#clockStartedMs;
+    }
+  }
+
+  resumeClock(): void {
+    if (this.#clock === undefined && this.#remainingMs !== Number.POSITIVE_INFINITY) {
+      this.#clockStartedMs = performance.now();
+      this.#clock = setTimeout(() => this.#expire(), Math.max(0, this.#remainingMs));
+    }
+  }
+
+  /**
+   * Reads a line, without its CRLF.
+   * @param longer gives the limit for a line that is longer than `maxOctets`, from how it starts.
+   * @throws {InputTooLong} when the line passes the limit; it may not be there in full.
+   */
+  async readLine(maxOctets: number, longer?: (start: Buffer) => number): Promise<Buffer> {
+    for (;;) {
+      const line = this.#takeInput(() => this.#input.takeLine());
+      const seen = line ?? this.#input.peek();
+      // One octet more for a CR whose LF has not come yet.
+      if (seen.length > maxOctets + 1 && seen.length > (longer?.(seen) ?? maxOctets) + 1) {
+        throw new InputTooLong(`a line of more than ${maxOctets} octets`);
+      }
+      if (line !== undefined) {
+        return line;
+      }
+      await this.#moreInput();
+    }
+  }
+
+  /** Reads exactly `count` octets; the caller has bounded `count`. */
+  async readOctets(count: number): Promise<Buffer> {
+    for (;;) {
+      const octets = this.#takeInput(() => this.#input.takeOctets(count));
+      if (octets !== undefined) {
+        return octets;
+      }
+      await this.#moreInput();
+    }
+  }
+
+  /** Reads `count` octets and forgets them as they come. */
+  async skipOctets(count: number): Promise<void> {
+    let left = count - this.#takeInput(() => this.#input.skip(count));
+    while (left > 0) {
+      await this.#moreInput();
+      left -= this.#takeInput(() => this.#input.skip(left));
+    }
+  }
+
+  /** The first octets that are there, at least one; they stay unread. */
+  async peek(): Promise<Buffer> {
+    while (this.#input.length === 0) {
+      await this.#moreInput();
+    }
+    return this.#input.peek();
+  }
+
+  /** Writes, and waits until the peer takes it if much is queued. Text goes out as UTF-8. */
+  async write(output: Buffer | string): Promise<void> {
+    this.send(output);
+    if (!this.#writable && this.#failure === undefined) {
+      await new Promise<void>((resolve, reject) => {
+        this.#writer = { resolve, reject };
+      });
+    }
+  }
+
+  /** Writes without waiting, for the last words before the connection is handed on or closed. */
+  send(output: Buffer | string): void {
+    this.#assertUsable();
+    this.#writable = this.#transport.write(typeof output === 'string' ? Buffer.from(output) : output);
+  }
+
+  /**
+   * Starts TLS. What was received and not read yet is gone with this channel: octets that were sent in clear text
+   * behind STARTTLS can't reach what comes after it (RFC 9051 section 6.2.1, RFC 2595 section 4).
+   */
+  async upgradeTls(): Promise<Channel> {
+    const remainingMs = this.#leave();
+    const upgraded = new Channel(await this.#transport.upgradeTls());
+    upgraded.startClock(remainingMs);
+    if (this.#closed) {
+      upgraded.close();
+    }
+    this.#successor = upgraded;
+    return upgraded;
+  }
+
+  /** Gives up the connection, with what was read and not used. */
+  detach(): Detached {
+    this.#leave();
+    this.#transport.pause();
+    return { transport: this.#transport, residual: this.#input.takeAll() };
+  }
+
+  /**
+   * Closes the connection behind what is queued and some last words, wherever `upgradeTls` took it; not what `detach`
+   * gave away. Whoever reads or writes it meanwhile gets `Disconnected`.
+   */
+  close(lastWords = ''): void {
+    this.#closed = true;
+    this.#successor?.close(lastWords);
+    if (!this.#spent) {
+      if (lastWords !== '') {
+        this.send(lastWords);
+      }
+      this.#leave();
+      this.#fail(new Disconnected('we closed the connection'));
+      this.#transport.close();
+    }
+  }
+
+  octets(chunk: Buffer): void {
+    this.#input.push(chunk);
+    if (this.#input.length > MAX_UNPARSED_OCTETS && !this.#paused) {
+      this.#paused = true;
+      this.#transport.pause();
+    }
+    this.#wakeReader();
+  }
+
+  drained(): void {
+    this.#writable = true;
+    this.#writer?.resolve();
+    this.#writer = undefined;
+  }
+
+  ended(): void {
+    this.#fail(new Disconnected('the peer closed the connection'));
+    // With commands behind the login the peer only told us that there will be no more of them.
+    if (this.#input.length === 0) {
+      this.#abandonment.abort();
+    }
+  }
+
+  closed(error: Error | undefined): void {
+    this.#fail(new Disconnected('the connection is gone', { cause: error }));
+    this.#abandonment.abort();
+  }
+
+  #takeInput<T>(take: () => T): T {
+    this.#assertUsable();
+    const taken = take();
+    if (this.#paused && this.#input.length <= MAX_UNPARSED_OCTETS) {
+      this.#paused = false;
+      this.#transport.resume();
+    }
+    return taken;
+  }
+
+  async #moreInput(): Promise<void> {
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#reader = { resolve, reject };
+    });
+  }
+
+  #wakeReader(): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    reader?.resolve();
+  }
+
+  #expire(): void {
+    this.#clock = undefined;
+    this.#remainingMs = 0;
+    this.#fail(new DeadlinePassed('the time for this phase is up'));
+  }
+
+  /** Nothing more will come; what came before can still be read. */
+  #fail(failure: Error): void {
+    this.#failure ??= failure;
+    this.#reader?.reject(this.#failure);
+    this.#reader = undefined;
+    this.#writer?.reject(this.#failure);
+    this.#writer = undefined;
+  }
+
+  #leave(): number {
+    this.#assertUsable();
+    this.stopClock();
+    this.#spent = true;
+    return this.#remainingMs;
+  }
+
+  #assertUsable(): void {
+    if (this.#spent) {
+      throw this.#failure ?? new Error('this channel was handed on already');
+    }
+  }
+}

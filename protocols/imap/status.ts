@@ -1,0 +1,28 @@
+import type { WireAnswer } from '../../auth/failure.ts';
+import type { FrontendTerms } from '../protocol.ts';
+
+/** What an IMAP client is told for each answer: RFC 5530 codes, and texts that say nothing of the inside. */
+export const IMAP_ANSWER: Readonly<Record<WireAnswer, string>> = {
+  badCredentials: '[AUTHENTICATIONFAILED] Authentication failed.',
+  notAuthorized: '[AUTHORIZATIONFAILED] Not authorized to act as this user.',
+  expired: '[EXPIRED] The password has expired or must be changed.',
+  disabled: '[CONTACTADMIN] This account may not be used; ask your administrator.',
+  contactAdmin: '[CONTACTADMIN] This account is not set up correctly; ask your administrator.',
+  tlsRequired: '[PRIVACYREQUIRED] Logins in clear text are not allowed; use TLS.',
+  tooMany: '[LIMIT] Too many connections.',
+  unavailable: '[UNAVAILABLE] Temporary failure; try again later.',
+  inUse: '[INUSE] The mailbox is in use; try again later.',
+};
+
+/** Answers that one must be able to find in the log by the reference that the client shows. */
+export const IMAP_REFERRED: ReadonlySet<WireAnswer> = new Set(['unavailable', 'contactAdmin']);
+
+/** The capabilities before login, of which each works at this moment (RFC 9051 section 6.1.1). */
+export function unauthenticatedCapabilities(terms: FrontendTerms, secured: boolean): string {
+  const loginAllowed = secured || terms.allowPlaintext;
+  return [
+    'IMAP4rev1 LITERAL- SASL-IR ID ENABLE IDLE',
+    ...(terms.startTls && !secured ? ['STARTTLS'] : []),
+    ...(loginAllowed ? [...terms.mechanisms.keys()].map((name) => `AUTH=${name}`) : ['LOGINDISABLED']),
+  ].join(' ');
+}

@@ -1,0 +1,128 @@
+import { LoginFailure, type Reason } from '../../auth/failure.ts';
+import type { Channel } from '../channel.ts';
+import { NodeDialogue } from '../node-dialogue.ts';
+import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
+
+/** Dovecot's buffer for the XCLIENT line has room for about so many octets of forwarded data. */
+const MAX_FORWARD_OCTETS = 600;
+/** RFC 5034 section 4: an AUTH line with its initial response has at most 255 octets, CRLF included. */
+const MAX_AUTH_OCTETS = 253;
+/** What a node's refusal means, by its response code (RFC 2449, RFC 3206). Without one of these it refused the proxy. */
+const REFUSALS: ReadonlyMap<string, Reason> = new Map([
+  ['IN-USE', 'nodeInUse'],
+  ['LOGIN-DELAY', 'nodeLimit'],
+  ['SYS/TEMP', 'nodeUnreachable'],
+]);
+
+/**
+ * Logs in at a POP3 node: TLS, who the client is by Dovecot's XCLIENT, the proof.
+ * @throws {LoginFailure}
+ */
+export async function loginToPop3Node(channel: Channel, terms: NodeTerms): Promise<NodeSession> {
+  const dialogue = new NodeDialogue(channel, terms.sasl);
+  try {
+    const greeting = await hearOk(dialogue);
+    if (terms.startTls) {
+      dialogue.say('asking for STLS', 'STLS');
+      await hearOk(dialogue);
+      await dialogue.startTls();
+    }
+    if (terms.announce !== undefined) {
+      await announce(dialogue, terms.announce, greeting);
+    }
+    await prove(dialogue);
+    return { ...dialogue.channel.detach(), welcome: { capabilities: [] } };
+  } catch (error) {
+    dialogue.channel.close('QUIT\r\n');
+    throw dialogue.failureFrom(error);
+  }
+}
+
+async function announce(dialogue: NodeDialogue, origin: Origin, greeting: string): Promise<void> {
+  // Dovecot answers +OK to everybody's XCLIENT; only its greeting tells whether it believes us.
+  if (!/^\+OK \[XCLIENT\]/i.test(greeting)) {
+    if (origin.forwarded.size === 0) {
+      return;
+    }
+    throw dialogue.failure(
+      'nodeRefusedProxy',
+      'the greeting has no [XCLIENT]: this proxy is not in the login_trusted_networks of the node',
+    );
+  }
+  const forward = encodeForward(origin.forwarded);
+  const fields = [
+    `ADDR=${origin.client.ip}`,
+    `PORT=${origin.client.port}`,
+    `SESSION=${origin.sessionId}`,
+    `TTL=${origin.ttl}`,
+    ...(forward === '' ? [] : [`FORWARD=${forward}`]),
+  ];
+  dialogue.say('announcing the client by XCLIENT', `XCLIENT ${fields.join(' ')}`);
+  await hearOk(dialogue);
+}
+
+async function prove(dialogue: NodeDialogue): Promise<void> {
+  dialogue.say(
+    'proving',
+    dialogue.openExchange(
+      'AUTH',
+      (initial) => initial.length + 'AUTH SCRAM-SHA-256 '.length <= MAX_AUTH_OCTETS,
+    ),
+  );
+  for (;;) {
+    const line = await dialogue.hear();
+    if (/^\+OK( |$)/.test(line)) {
+      dialogue.requireProof();
+      return;
+    }
+    // A challenge is "+", a space, base64; Courier is known to omit the space before nothing.
+    if (!/^\+( |$)/.test(line)) {
+      throw dialogue.failure(refusalOf(line) ?? 'nodeRefusedProxy', line);
+    }
+    await dialogue.answerChallenge(line);
+  }
+}
+
+async function hearOk(dialogue: NodeDialogue): Promise<string> {
+  const line = await dialogue.hear();
+  if (/^\+OK( |$)/.test(line)) {
+    return line;
+  }
+  throw dialogue.failure(
+    line.startsWith('-ERR') ? (refusalOf(line) ?? 'nodeUnreachable') : 'nodeBrokeProtocol',
+    line,
+  );
+}
+
+function refusalOf(line: string): Reason | undefined {
+  if (!/^-ERR( |$)/.test(line)) {
+    return 'nodeBrokeProtocol';
+  }
+  const [, code] = /^-ERR \[([A-Z/-]+)\]/i.exec(line) ?? [];
+  return REFUSALS.get(code?.toUpperCase() ?? '');
+}
+
+/** Dovecot's FORWARD: `key=value`, tab-escaped, joined by TAB, in base64. */
+function encodeForward(forwarded: ReadonlyMap<string, string>): string {
+  const text = [...forwarded].map(([name, value]) => `${name}=${escapeTab(value)}`).join('\t');
+  if (Buffer.byteLength(text) > MAX_FORWARD_OCTETS) {
+    throw new LoginFailure(
+      'directoryFault',
+      `the forwarded values have more than ${MAX_FORWARD_OCTETS} octets, which XCLIENT cannot carry`,
+    );
+  }
+  return Buffer.from(text).toString('base64');
+}
+
+const TAB_ESCAPES: Readonly<Record<string, string>> = {
+  '\0': '\x010',
+  '\x01': '\x011',
+  '\t': '\x01t',
+  '\r': '\x01r',
+  '\n': '\x01n',
+};
+
+function escapeTab(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
+  return value.replaceAll(/[\0\x01\t\r\n]/g, (character) => TAB_ESCAPES[character] ?? '');
+}

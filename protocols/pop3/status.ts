@@ -1,0 +1,35 @@
+import type { WireAnswer } from '../../auth/failure.ts';
+import type { FrontendTerms } from '../protocol.ts';
+
+/** What a POP3 client is told for each answer: response codes of RFC 2449 and RFC 3206. */
+export const POP3_ANSWER: Readonly<Record<WireAnswer, string>> = {
+  badCredentials: '[AUTH] Authentication failed.',
+  notAuthorized: '[AUTH] Not authorized to act as this user.',
+  expired: '[AUTH] The password has expired or must be changed.',
+  disabled: '[AUTH] This account may not be used; ask your administrator.',
+  contactAdmin: '[SYS/PERM] This account is not set up correctly; ask your administrator.',
+  tlsRequired: '[AUTH] Logins in clear text are not allowed; use TLS.',
+  tooMany: '[IN-USE] Too many connections.',
+  unavailable: '[SYS/TEMP] Temporary failure; try again later.',
+  inUse: '[IN-USE] The maildrop is in use; try again later.',
+};
+
+/** Answers that one must be able to find in the log by the reference that the client shows. */
+export const POP3_REFERRED: ReadonlySet<WireAnswer> = new Set(['unavailable', 'contactAdmin']);
+
+/**
+ * What CAPA lists in the AUTHORIZATION state. TOP and UIDL belong to the node, but some clients ask only now
+ * (RFC 2449 section 5 wants them in both states).
+ */
+export function authorizationCapabilities(terms: FrontendTerms, secured: boolean): string[] {
+  const loginAllowed = secured || terms.allowPlaintext;
+  return [
+    'TOP',
+    'UIDL',
+    'RESP-CODES',
+    'PIPELINING',
+    'AUTH-RESP-CODE',
+    ...(terms.startTls && !secured ? ['STLS'] : []),
+    ...(loginAllowed ? ['USER', `SASL ${[...terms.mechanisms.keys()].join(' ')}`] : []),
+  ];
+}

@@ -1,0 +1,73 @@
+import { type Channel, DeadlinePassed, Disconnected, InputTooLong } from './channel.ts';
+import type { Departure, DepartureCause } from './protocol.ts';
+
+/** Consecutive bad commands that end a connection; a valid one sets the count back. */
+const MAX_BAD_COMMANDS = 3;
+const TLS_HANDSHAKE_RECORD = 0x16;
+/** First words of HTTP, SMTP and the PROXY protocol, which are neither sensible tags nor POP3 keywords. */
+const FOREIGN_WORDS: ReadonlySet<string> = new Set(
+  'GET POST HEAD PUT DELETE PATCH TRACE OPTIONS CONNECT PRI EHLO HELO PROXY'.split(' '),
+);
+
+/** What a frontend says before it closes a connection on its own account. */
+export type LastWords = Readonly<
+  Record<Exclude<DepartureCause, 'disconnected' | 'notMail' | 'tlsFailed'>, string>
+>;
+
+/** What serving one command came to: an end of the dialogue, a bad command, or nothing worth telling. */
+export type Served<Outcome> = Outcome | 'bad' | undefined;
+
+/** Whether a line that starts so belongs to another protocol. */
+export function isForeignWord(word: string): boolean {
+  return FOREIGN_WORDS.has(word);
+}
+
+/**
+ * Serves commands until one gives an outcome or the connection must end. Nothing at all is said to a peer that
+ * speaks another protocol: who led it here must see nothing of his reflected (ALPACA).
+ * @param channel gives the channel of the moment, which STARTTLS replaces.
+ */
+export async function serveCommands<Outcome>(
+  channel: () => Channel,
+  lastWords: LastWords,
+  serveCommand: () => Promise<Served<Outcome>>,
+): Promise<Outcome | Departure> {
+  try {
+    channel().resumeClock();
+    if ((await channel().peek())[0] === TLS_HANDSHAKE_RECORD) {
+      return depart(channel(), 'notMail', '');
+    }
+    for (let bad = 0; bad < MAX_BAD_COMMANDS; ) {
+      const served = await serveCommand();
+      if (served === 'bad') {
+        bad += 1;
+      } else if (served === undefined) {
+        bad = 0;
+      } else {
+        return served;
+      }
+    }
+    return depart(channel(), 'tooManyBadCommands', lastWords.tooManyBadCommands);
+  } catch (error) {
+    return departAfter(error, channel(), lastWords);
+  }
+}
+
+/** Closes a connection behind some last words. */
+export function depart(channel: Channel, how: DepartureCause, words: string): Departure {
+  channel.close(words);
+  return { kind: 'departed', how };
+}
+
+function departAfter(error: unknown, channel: Channel, lastWords: LastWords): Departure {
+  if (error instanceof Disconnected) {
+    return depart(channel, 'disconnected', '');
+  }
+  if (error instanceof DeadlinePassed) {
+    return depart(channel, 'timeout', lastWords.timeout);
+  }
+  if (error instanceof InputTooLong) {
+    return depart(channel, 'tooLong', lastWords.tooLong);
+  }
+  throw error;
+}

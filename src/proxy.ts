@@ -1,0 +1,84 @@
+import { networkInterfaces } from 'node:os';
+import type { Authenticator } from '../auth/authenticator.ts';
+import { imap } from '../protocols/imap/imap.ts';
+import { pop3 } from '../protocols/pop3/pop3.ts';
+import type { MailProtocol } from '../protocols/protocol.ts';
+import type { Transport } from '../protocols/transport.ts';
+import type { Listening, Observer } from './events.ts';
+import { NodeTable } from './routing/node-table.ts';
+import { Listener } from './server.ts';
+import { Sessions } from './sessions.ts';
+import type { Settings } from './settings.ts';
+
+/** The mail protocols that Homing speaks, by name. */
+export const PROTOCOLS: ReadonlyMap<string, MailProtocol> = new Map(
+  [imap, pop3].map((protocol) => [protocol.name, protocol]),
+);
+
+/** A running proxy. */
+export interface Proxy extends AsyncDisposable {
+  readonly listening: readonly Listening[];
+  /** Accepts no more, tells clients that are not logged in to come back, and gives sessions `graceMs` to end. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** What the proxy works with besides its settings; it does not own them. */
+export interface ProxyParts {
+  readonly authenticator: Authenticator;
+  readonly observe: Observer;
+}
+
+/** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
+export async function startProxy(settings: Settings, { authenticator, observe }: ProxyParts): Promise<Proxy> {
+  const listening: Listening[] = [];
+  const sessions = new Sessions(settings.limits.connections);
+  const context = {
+    authenticator,
+    observe,
+    nodes: new NodeTable(settings.nodes),
+    times: settings.times,
+    leadsToUs: (node: Transport) => listening.some((listener) => isSame(node, listener)),
+  };
+  const listeners = settings.listeners.map((listener) => {
+    const protocol = PROTOCOLS.get(listener.protocol);
+    if (protocol === undefined) {
+      throw new Error(`no protocol "${listener.protocol}"; there are ${[...PROTOCOLS.keys()].join(', ')}`);
+    }
+    return new Listener(listener, protocol, context, { sessions, limits: settings.limits });
+  });
+  try {
+    for (const listener of listeners) {
+      listening.push(await listener.listen());
+    }
+  } catch (error) {
+    for (const listener of listeners) {
+      listener.close();
+    }
+    throw error;
+  }
+  for (const event of listening) {
+    observe(event);
+  }
+  const stop = async (graceMs: number): Promise<void> => {
+    observe({ event: 'stopping', sessions: sessions.size });
+    for (const listener of listeners) {
+      listener.close();
+    }
+    await sessions.end(graceMs);
+    observe({ event: 'stopped' });
+  };
+  return { listening, stop, [Symbol.asyncDispose]: () => stop(0) };
+}
+
+function isSame({ remote }: Transport, { address, port }: Listening): boolean {
+  if (remote.port !== port) {
+    return false;
+  }
+  const anyAddress = address === '::' || address === '0.0.0.0';
+  return remote.ip === address || (anyAddress && isLocal(remote.ip));
+}
+
+function isLocal(ip: string): boolean {
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return ip.startsWith('127.') || own.some(({ address }) => address === ip);
+}

@@ -1,0 +1,59 @@
+import type { Account } from '../../auth/directory.ts';
+import { LoginFailure } from '../../auth/failure.ts';
+import type { KnownNode, NodeTable } from './node-table.ts';
+
+/** A node of an account's home, with what it will be told of the account. */
+export interface Member {
+  readonly node: KnownNode;
+  readonly port: number;
+  readonly forwarded: ReadonlyMap<string, string>;
+}
+
+/** The members that may serve an account, best first; there is always one. */
+export type Home = readonly [Member, ...Member[]];
+
+/** Octets, as each kind of node reads them: a bare number is KiB to Dovecot. */
+const QUOTA_UNIT: Readonly<Record<KnownNode['settings']['kind'], string>> = {
+  dovecot: 'B',
+  courier: 'S',
+  generic: '',
+};
+
+/**
+ * The way of an account to its home: the members that may serve it, best first.
+ * @throws {LoginFailure} noHome, homeNotAllowed, or directoryFault when a node must be told what the entry lacks.
+ */
+export function planRoute(account: Account, service: string, nodes: NodeTable): Home {
+  const [first, ...others] = account.homes;
+  if (first === undefined) {
+    throw new LoginFailure('noHome', `${account.entry} names no home node`);
+  }
+  const toMember = (home: string): Member => {
+    const node = nodes.find(home);
+    const port = node?.settings.ports.get(service);
+    if (node === undefined || port === undefined) {
+      const what = node === undefined ? 'is not in the node table' : `has no ${service} port`;
+      throw new LoginFailure('homeNotAllowed', `node "${home}" of ${account.entry} ${what}`);
+    }
+    return { node, port, forwarded: valuesFor(node, account) };
+  };
+  return [toMember(first), ...others.map(toMember)];
+}
+
+function valuesFor({ settings }: KnownNode, account: Account): ReadonlyMap<string, string> {
+  const missing = settings.required.filter((name) => !account.forwarded.has(name));
+  if (missing.length > 0) {
+    throw new LoginFailure(
+      'directoryFault',
+      `${account.entry} has no ${missing.join(', ')}, which node ${settings.name} must be told`,
+    );
+  }
+  if (settings.kind === 'generic') {
+    return new Map();
+  }
+  const values = new Map(account.forwarded);
+  // Always said: where nothing is said, an empty rule lets the login succeed and the session die.
+  const quota = values.get('quota') ?? '0';
+  values.set('quota', quota === '0' ? '0' : `${quota}${QUOTA_UNIT[settings.kind]}`);
+  return values;
+}

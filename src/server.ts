@@ -1,0 +1,135 @@
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { loginServer } from '../auth/login.ts';
+import { plainServer } from '../auth/plain.ts';
+import type { SaslServerFactory } from '../auth/sasl.ts';
+import type { MailProtocol } from '../protocols/protocol.ts';
+import type { Listening } from './events.ts';
+import { Session, type SessionContext, type SessionTerms } from './session.ts';
+import type { Sessions } from './sessions.ts';
+import type { LimitSettings, ListenerSettings } from './settings.ts';
+import { noUpgrade, serverUpgrade } from './tls.ts';
+import { SocketTransport, type Upgrade } from './transport.ts';
+
+const KEEPALIVE_MS = 300_000;
+/** Connections that may wait to be accepted: after a node's death many clients come back at once. */
+const BACKLOG = 4096;
+
+const MECHANISMS: ReadonlyMap<string, SaslServerFactory> = new Map([
+  ['PLAIN', plainServer],
+  ['LOGIN', loginServer],
+]);
+
+/** Names of the SASL mechanisms that a listener can offer. */
+export const MECHANISM_NAMES: readonly string[] = [...MECHANISMS.keys()];
+
+/** A listening socket and the connections that came through it. */
+export class Listener {
+  readonly #settings: ListenerSettings;
+  readonly #server: NetServer;
+  readonly #protocol: MailProtocol;
+  readonly #terms: SessionTerms;
+  readonly #upgrade: Upgrade;
+
+  constructor(
+    settings: ListenerSettings,
+    protocol: MailProtocol,
+    context: SessionContext,
+    { sessions, limits }: { readonly sessions: Sessions; readonly limits: LimitSettings },
+  ) {
+    this.#settings = settings;
+    this.#protocol = protocol;
+    this.#terms = termsOf(settings, protocol, context.times.unauthenticatedMs, limits.failures);
+    this.#upgrade =
+      settings.tls.mode === 'none'
+        ? noUpgrade
+        : serverUpgrade(settings.tls, protocol.alpn, context.times.tlsHandshakeMs);
+    this.#server = createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
+      (socket) => this.#accept(socket, context, sessions),
+    );
+  }
+
+  /** Begins to listen. @throws {Error} that names the address and what to do about it. */
+  async listen(): Promise<Listening> {
+    const { address, port, tls } = this.#settings;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', (error) => reject(listenError(error, address, port)));
+    this.#server.listen({ host: address, port, backlog: BACKLOG }, resolve);
+    await promise;
+    const bound = this.#server.address();
+    return {
+      event: 'listening',
+      protocol: this.#protocol.name,
+      address,
+      port: typeof bound === 'object' && bound !== null ? bound.port : port,
+      tls: tls.mode,
+    };
+  }
+
+  /** Accepts no more; open connections go on. */
+  close(): void {
+    this.#server.close();
+  }
+
+  #accept(socket: Socket, context: SessionContext, sessions: Sessions): void {
+    const transport = new SocketTransport(socket, this.#upgrade);
+    if (sessions.full) {
+      this.#turnAway(transport, context);
+      return;
+    }
+    sessions.serve(new Session(transport, this.#terms, context));
+  }
+
+  /** A client that finds us full must be told to come back, not that its password is wrong. */
+  #turnAway(transport: SocketTransport, { observe }: SessionContext): void {
+    const { name } = this.#protocol;
+    observe({
+      event: 'connectionRefused',
+      protocol: name,
+      client: transport.remote.ip,
+      why: 'tooManyConnections',
+    });
+    if (!this.#terms.implicitTls) {
+      transport.write(Buffer.from(this.#protocol.refusal));
+    }
+    transport.close();
+  }
+}
+
+function termsOf(
+  settings: ListenerSettings,
+  protocol: MailProtocol,
+  unauthenticatedMs: number,
+  maxFailures: number,
+): SessionTerms {
+  const mechanisms = new Map<string, SaslServerFactory>();
+  for (const name of settings.mechanisms) {
+    const factory = MECHANISMS.get(name);
+    if (factory === undefined) {
+      throw new Error(`no SASL mechanism "${name}"; there are ${MECHANISM_NAMES.join(', ')}`);
+    }
+    mechanisms.set(name, factory);
+  }
+  return {
+    protocol,
+    implicitTls: settings.tls.mode === 'implicit',
+    frontend: {
+      greeting: settings.greeting,
+      mechanisms,
+      startTls: settings.tls.mode === 'starttls',
+      allowPlaintext: settings.allowPlaintext,
+      unauthenticatedMs,
+      maxFailures,
+    },
+  };
+}
+
+function listenError(error: NodeJS.ErrnoException, address: string, port: number): Error {
+  const where = `${address}:${port}`;
+  const remedy: Readonly<Record<string, string>> = {
+    EADDRINUSE: `${where} is taken: another program listens there; stop it, or choose another port`,
+    EACCES: `no right to listen on ${where}: ports below 1024 need root or CAP_NET_BIND_SERVICE`,
+    EADDRNOTAVAIL: `${where}: this machine has no such address`,
+  };
+  return new Error(remedy[error.code ?? ''] ?? `listen on ${where}: ${error.message}`, { cause: error });
+}

@@ -1,0 +1,97 @@
+import { constants, createHash } from 'node:crypto';
+import { isIP, type Socket } from 'node:net';
+import { connect, createSecureContext, TLSSocket } from 'node:tls';
+import type { ListenerTls, NodeTls } from './settings.ts';
+import type { Upgrade } from './transport.ts';
+
+// Mozilla's intermediate list, without the suites of CBC mode.
+const SAFE_CIPHERS = [
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+/**
+ * Prepares TLS towards clients.
+ * @returns how to start it on an accepted socket; rejects when the handshake fails or takes longer than `handshakeMs`.
+ */
+export function serverUpgrade(
+  tls: Exclude<ListenerTls, { mode: 'none' }>,
+  alpn: string,
+  handshakeMs: number,
+): Upgrade {
+  const secureContext = createSecureContext({
+    cert: tls.certificate,
+    key: tls.key.octets,
+    minVersion: tls.minVersion,
+    ciphers: `TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:${tls.ciphers ?? SAFE_CIPHERS}`,
+    honorCipherOrder: true,
+    // Renegotiation lets a client burn the server's CPU; nobody needs it.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+  });
+  // A client that speaks another protocol by ALPN was led here (ALPACA); one that names none is an ordinary mail client.
+  const options = { isServer: true, secureContext, ALPNProtocols: [alpn] };
+  return (socket) => handshake(new TLSSocket(socket, options), 'secure', handshakeMs);
+}
+
+/**
+ * Prepares TLS towards a node, which must prove that it is `host`, or has the pinned certificate.
+ * @returns how to start it on a connected socket.
+ */
+export function clientUpgrade(
+  tls: Exclude<NodeTls, { mode: 'none' }>,
+  host: string,
+  handshakeMs: number,
+): Upgrade {
+  const name = tls.serverName ?? host;
+  const options = {
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    minVersion: 'TLSv1.2' as const,
+    host: name,
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    // The pin says more than any authority; it is checked below, before anything is sent.
+    rejectUnauthorized: tls.pin === undefined,
+  };
+  return async (socket) => {
+    const secured = await handshake(connect({ ...options, socket }), 'secureConnect', handshakeMs);
+    if (tls.pin !== undefined && fingerprint(secured) !== tls.pin) {
+      secured.destroy();
+      throw new Error(`the certificate of ${name} is not the pinned one (sha256 ${fingerprint(secured)})`);
+    }
+    return secured;
+  };
+}
+
+function fingerprint(socket: TLSSocket): string {
+  const certificate = socket.getPeerX509Certificate();
+  return certificate === undefined ? 'none' : createHash('sha256').update(certificate.raw).digest('hex');
+}
+
+async function handshake(socket: TLSSocket, done: string, timeoutMs: number): Promise<TLSSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+  const fail = (error?: unknown): void => {
+    reject(error instanceof Error ? error : new Error('the peer closed the connection in the TLS handshake'));
+  };
+  const timer = setTimeout(() => fail(new Error('the TLS handshake took too long')), timeoutMs);
+  const succeed = (): void => resolve(socket);
+  socket.once(done, succeed).once('error', fail).once('_tlsError', fail).once('close', fail);
+  try {
+    return await promise;
+  } catch (error) {
+    // It may fail once more while it goes down.
+    socket.on('error', () => undefined);
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    socket.off(done, succeed).off('error', fail).off('_tlsError', fail).off('close', fail);
+  }
+}
+
+/** A socket that can't be secured: for listeners and nodes without TLS. */
+export async function noUpgrade(_socket: Socket): Promise<TLSSocket> {
+  throw new Error('TLS is not configured here');
+}

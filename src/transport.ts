@@ -1,0 +1,126 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { Address, Sink, TlsState, Transport } from '../protocols/transport.ts';
+
+/** How long a closed connection may take to deliver its last words. */
+const LINGER_MS = 1000;
+
+/** Drops what still comes from a peer that we are done with. */
+const NOBODY: Sink = { octets() {}, drained() {}, ended() {}, closed() {} };
+
+/** Starts TLS on a socket, in the role that the connection has. */
+export type Upgrade = (socket: Socket) => Promise<TLSSocket>;
+
+/**
+ * A socket as the protocols see it. Its listeners are set once and pass events to the sink of the moment, so that a
+ * change of phase costs nothing. The socket must allow half-open connections.
+ */
+export class SocketTransport implements Transport {
+  readonly remote: Address;
+  readonly local: Address;
+  readonly tls: TlsState | undefined;
+  readonly #socket: Socket;
+  readonly #upgrade: Upgrade;
+  #sink: Sink = NOBODY;
+  #ended = false;
+  #closed = false;
+  #error: Error | undefined;
+
+  constructor(socket: Socket, upgrade: Upgrade) {
+    this.#socket = socket;
+    this.#upgrade = upgrade;
+    this.remote = { ip: plainIp(socket.remoteAddress), port: socket.remotePort ?? 0 };
+    this.local = { ip: plainIp(socket.localAddress), port: socket.localPort ?? 0 };
+    this.tls = socket instanceof TLSSocket ? tlsState(socket) : undefined;
+    socket.on('drain', () => this.#sink.drained());
+    socket.on('end', () => this.#end());
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('close', () => this.#close());
+  }
+
+  attach(sink: Sink): void {
+    const first = this.#sink === NOBODY;
+    this.#sink = sink;
+    if (this.#closed) {
+      sink.closed(this.#error);
+    } else if (this.#ended) {
+      sink.ended();
+    }
+    if (first) {
+      this.#socket.on('data', this.#data);
+    } else {
+      this.#socket.resume();
+    }
+  }
+
+  write(octets: Buffer): boolean {
+    return this.#socket.writable ? this.#socket.write(octets) : true;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  close(): void {
+    // A socket that is destroyed with unread input resets the connection, and the peer would lose our last words:
+    // so FIN first, and whatever comes is read and dropped for a while.
+    this.#sink = NOBODY;
+    this.#socket.end();
+    this.#socket.resume();
+    if (this.#ended) {
+      this.#socket.once('finish', () => this.#socket.destroy());
+    }
+    const linger = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    this.#socket.once('end', () => this.#socket.destroySoon());
+    this.#socket.once('close', () => clearTimeout(linger));
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  async upgradeTls(): Promise<Transport> {
+    this.#sink = NOBODY;
+    this.#socket.off('data', this.#data);
+    this.#socket.removeAllListeners('drain').removeAllListeners('end');
+    return new SocketTransport(await this.#upgrade(this.#socket), this.#upgrade);
+  }
+
+  readonly #data = (chunk: Buffer): void => {
+    this.#sink.octets(chunk);
+  };
+
+  #end(): void {
+    this.#ended = true;
+    this.#sink.ended();
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#sink.closed(this.#error);
+  }
+}
+
+/** IPv4 addresses as such, also where a dual-stack socket shows them mapped into IPv6. */
+function plainIp(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
+}
+
+function tlsState(socket: TLSSocket): TlsState {
+  const serverName: unknown = socket.servername;
+  return {
+    version: socket.getProtocol() ?? 'unknown',
+    cipher: socket.getCipher().name,
+    serverName: typeof serverName === 'string' ? serverName : undefined,
+  };
+}
