@@ -24,6 +24,8 @@ export type Authentication =
   | {
       readonly kind: 'admitted';
       readonly account: Account;
+      /** The password was not looked at: only a node that judges it by itself may be given this login. */
+      readonly unverified: boolean;
       /** Account name of who proved, when it acts for another. */
       readonly actingFor?: string;
     }
@@ -88,7 +90,7 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
   checkAccountName(account, options.names);
   return (
     (await refuseToActFor(options, attempt, { login, account })) ??
-    refuseBarred(account) ?? { kind: 'admitted', account }
+    refuseBarred(account) ?? { kind: 'admitted', account, unverified: verdict.unverified ?? false }
   );
 }
 

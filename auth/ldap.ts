@@ -70,7 +70,7 @@ class LdapDirectory implements Directory {
     if (verdict !== 'right') {
       return { kind: 'refused', reason: verdict, known: valuesOf(entry, schema.options.name)[0] };
     }
-    return { kind: 'right', account: accountOf(schema, entry, context) };
+    return { kind: 'right', account: accountOf(schema, entry, context), unverified: verify === 'none' };
   }
 
   async lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined> {
