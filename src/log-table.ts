@@ -47,6 +47,7 @@ const LOGIN: Readonly<Record<LoginEvent['result'], Entry>> = {
   directoryDown: { level: 'error', message: 'login failed: directory gives no answer' },
   directoryFault: { level: 'error', message: 'login failed: directory data is at fault' },
   nodeUnreachable: { level: 'error', message: 'login failed: node is unreachable' },
+  nodeTlsFailed: { level: 'error', message: 'login failed: no trusted TLS to the node' },
   nodeRefusedProxy: { level: 'error', message: 'login failed: node does not believe this proxy' },
   nodeBrokeProtocol: { level: 'error', message: 'login failed: node broke its protocol' },
   nodeLimit: { level: 'warn', message: 'login failed: node has too many sessions' },

@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import type { AdminSettings } from './admin.ts';
+import { buildDirectory, checkVerifiers, type DirectorySettings } from './config/directories.ts';
+import { configFiles } from './config/files.ts';
+import { problemsOf } from './config/issues.ts';
+import { buildListener, checkDuplicates } from './config/listeners.ts';
+import { buildNode, checkDuplicateNodes, checkLoop, checkRequired } from './config/nodes.ts';
+import { type Findings, gatherFindings } from './config/report.ts';
+import { configSchema } from './config/schema.ts';
+import { directorySchema } from './config/schema-directory.ts';
+import { listenerSchema } from './config/schema-listener.ts';
+import { nodeSchema } from './config/schema-node.ts';
+import { type Problem, readSource, valueAt } from './config/source.ts';
+import { proxyName } from './config/values.ts';
+import type { Level } from './log-table.ts';
+import type { ListenerSettings, NodeSettings, Settings } from './settings.ts';
+
+/** All that a configuration file says, checked, with its defaults and the content of its files. */
+export interface Config {
+  readonly settings: Settings;
+  /** The first whose domains fit a login is asked. */
+  readonly directories: readonly DirectorySettings[];
+  readonly log: { readonly level: Level; readonly format: 'auto' | 'json' | 'pretty' };
+  readonly admin: AdminSettings | undefined;
+  /** What is allowed, but seldom meant. */
+  readonly warnings: readonly Problem[];
+}
+
+/** A configuration that can't be used. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly file: string;
+  /** All of them, in the order of the file. */
+  readonly problems: readonly Problem[];
+
+  constructor(file: string, problems: readonly Problem[]) {
+    super(`${file}: ${problems.length} problem${problems.length === 1 ? '' : 's'}`);
+    this.file = file;
+    this.problems = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  }
+}
+
+/**
+ * Reads and checks a configuration file and the files that it names.
+ * @throws {ConfigError} with everything that is wrong, not only the first thing.
+ * @throws {Error} Node's own, when the file itself can't be read.
+ */
+export function loadConfig(path: string): Config {
+  const file = resolve(path);
+  const source = readSource(readFileSync(file, 'utf8'));
+  if (source.syntaxProblems.length > 0) throw new ConfigError(path, source.syntaxProblems);
+  const findings = gatherFindings(source);
+  const parsed = configSchema.safeParse(source.data);
+  const refused = (parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, configSchema, source));
+  const parts = buildParts(source.data, dirname(file), findings);
+  const problems = [...refused, ...findings.problems];
+  if (parsed.data === undefined || problems.length > 0) throw new ConfigError(path, problems);
+  return assemble(parsed.data, parts, findings.warnings);
+}
+
+interface Parts {
+  readonly listeners: readonly ListenerSettings[];
+  readonly nodes: readonly NodeSettings[];
+  readonly directories: readonly DirectorySettings[];
+}
+
+/** Builds each part that is sound in itself, even where others are not, so that all problems are told at once. */
+function buildParts(data: unknown, folder: string, findings: Findings): Parts {
+  const files = configFiles(folder, findings);
+  const { tls, keyFile } = configSchema.shape;
+  const common = { files, report: findings };
+  const tlsDefaults = sound(tls, valueAt(data, ['tls'])) ?? {};
+  const listeners = itemsOf(data, 'listeners').map((item, index) => {
+    const written = sound(listenerSchema, item);
+    return written && buildListener(written, ['listeners', index], { ...common, tls: tlsDefaults });
+  });
+  const nodeContext = {
+    ...common,
+    proxyName: nameOf(data, findings),
+    keyFile: sound(keyFile, valueAt(data, ['keyFile'])),
+  };
+  const nodes = itemsOf(data, 'nodes').map((item, index) => {
+    const written = sound(nodeSchema, item);
+    return written && buildNode(written, ['nodes', index], nodeContext);
+  });
+  const directories = itemsOf(data, 'directories').map((item, index) => {
+    const written = sound(directorySchema, item);
+    return written && buildDirectory(written, ['directories', index], common);
+  });
+  checkTogether({ listeners, nodes, directories }, findings);
+  return { listeners: present(listeners), nodes: present(nodes), directories: present(directories) };
+}
+
+type Maybe<T> = readonly (T | undefined)[];
+
+/** Checks what no part can know of the others. */
+function checkTogether(
+  parts: {
+    listeners: Maybe<ListenerSettings>;
+    nodes: Maybe<NodeSettings>;
+    directories: Maybe<DirectorySettings>;
+  },
+  findings: Findings,
+): void {
+  checkDuplicates(parts.listeners, findings);
+  checkDuplicateNodes(parts.nodes, findings);
+  const directories = present(parts.directories);
+  // With a directory left out for its own problems, the others would be blamed for what it forwards.
+  const complete = directories.length === parts.directories.length && directories.length > 0;
+  for (const [index, node] of parts.nodes.entries()) {
+    if (node === undefined) continue;
+    checkLoop(node, ['nodes', index], present(parts.listeners), findings);
+    if (complete) checkRequired(node, ['nodes', index], directories, findings);
+  }
+  for (const [index, directory] of parts.directories.entries()) {
+    if (directory !== undefined)
+      checkVerifiers(directory, ['directories', index], present(parts.nodes), findings);
+  }
+}
+
+function nameOf(data: unknown, findings: Findings): string {
+  const written = sound(configSchema.shape.name, valueAt(data, ['name']));
+  const name = written ?? hostname();
+  if (proxyName.safeParse(name).success) return name;
+  findings.problem(['name'], `the host name ${JSON.stringify(name)} can't be this proxy's name`, 'set name');
+  return name;
+}
+
+function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: readonly Problem[]): Config {
+  const { times, names, limits, log, admin } = data;
+  const settings: Settings = {
+    listeners: parts.listeners,
+    nodes: parts.nodes,
+    times: {
+      unauthenticatedMs: times.unauthenticated,
+      tlsHandshakeMs: times.tlsHandshake,
+      directoryMs: times.directory,
+      nodeMs: times.node,
+      connectMs: times.connect,
+      connectWithSpareMs: times.connectWithSpare,
+      loginWithSpareMs: times.loginWithSpare,
+      failureMs: times.failure,
+      halfCloseMs: times.halfClose,
+    },
+    limits,
+    names: { ...names, defaultDomain: names.defaultDomain },
+  };
+  return { settings, directories: parts.directories, log, admin, warnings };
+}
+
+function sound<T>(schema: z.ZodType<T>, value: unknown): T | undefined {
+  const parsed = schema.safeParse(value);
+  return parsed.success ? parsed.data : undefined;
+}
+
+function itemsOf(data: unknown, name: string): readonly unknown[] {
+  const items = valueAt(data, [name]);
+  return Array.isArray(items) ? items : [];
+}
+
+function present<T>(values: Maybe<T>): readonly T[] {
+  return values.filter((value) => value !== undefined);
+}

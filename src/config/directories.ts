@@ -1,0 +1,204 @@
+import type { LdapOptions } from '../../auth/ldap.ts';
+import type { LdapTarget, ServiceAccount } from '../../auth/ldap-dial.ts';
+import type { LdifOptions } from '../../auth/ldif.ts';
+import { LdifError, parseLdif } from '../../auth/ldif-parser.ts';
+import { parseLoginFilter, SchemaError } from '../../auth/login-filter.ts';
+import { schemaOptions } from '../../auth/presets.ts';
+import { compileSchema, type Schema } from '../../auth/schema.ts';
+import type { NodeSettings } from '../settings.ts';
+import { checkAuthorities } from './certificates.ts';
+import type { ConfigFiles } from './files.ts';
+import { isLoopback } from './local-address.ts';
+import type { Report } from './report.ts';
+import type { DirectoryConfig, LdapConfig, LdifConfig } from './schema-directory.ts';
+import type { Path } from './source.ts';
+
+/** A directory that is ready to be opened. */
+export type DirectorySettings = {
+  /** Domains of the login names that it knows; `undefined` takes the names that no other directory does. */
+  readonly domains: readonly string[] | undefined;
+} & (
+  | { readonly kind: 'ldap'; readonly options: LdapOptions }
+  | { readonly kind: 'ldif'; readonly options: LdifOptions }
+);
+
+/** What a directory needs besides its own settings. */
+export interface DirectoryContext {
+  readonly files: ConfigFiles;
+  readonly report: Report;
+}
+
+/** Makes a directory of its settings. @returns `undefined` when a problem was reported. */
+export function buildDirectory(
+  written: DirectoryConfig,
+  path: Path,
+  context: DirectoryContext,
+): DirectorySettings | undefined {
+  const { domains } = written;
+  const schema = buildSchema(written, path, context.report);
+  if (written.kind === 'ldif') {
+    const options = buildLdif(written, schema, path, context);
+    return options && { kind: 'ldif', domains, options };
+  }
+  const options = buildLdap(written, schema, path, context);
+  return options && { kind: 'ldap', domains, options };
+}
+
+/** Reports a directory that leaves passwords to nodes of which none verifies one. */
+export function checkVerifiers(
+  directory: DirectorySettings,
+  path: Path,
+  nodes: readonly NodeSettings[],
+  report: Report,
+): void {
+  if (directory.options.verify !== 'none' || nodes.some(({ trust }) => trust.kind === 'replay')) return;
+  report.problem(
+    [...path, 'verify'],
+    'no node has trust: replay, so nobody would verify a password',
+    'verify: bind, or trust: replay for the nodes of these users',
+  );
+}
+
+function buildSchema(written: DirectoryConfig, path: Path, report: Report): Schema | undefined {
+  const options = schemaOptions(written.preset, {
+    base: written.base,
+    scope: written.scope,
+    filters: written.filters,
+    name: written.nameAttribute,
+    home: written.homeAttributes,
+    defaultHomes: written.defaultHomes,
+    status: written.status,
+    services: written.services,
+    forward: written.forward,
+    password: written.passwordAttribute,
+  });
+  const filtersFit = (written.filters ?? []).map((filter, index) =>
+    accepted(() => parseLoginFilter(filter), [...path, 'filters', index], report),
+  );
+  if (written.kind === 'ldap' && options.base === '') {
+    report.problem(
+      path,
+      'base is missing',
+      'the DN below which the accounts are, as ou=people,dc=example,dc=org',
+    );
+  }
+  if (filtersFit.includes(undefined)) return undefined;
+  return accepted(() => compileSchema(options), path, report);
+}
+
+function accepted<T>(build: () => T, path: Path, report: Report): T | undefined {
+  try {
+    return build();
+  } catch (error) {
+    if (!(error instanceof SchemaError || error instanceof LdifError)) throw error;
+    report.problem(path, error.message);
+    return undefined;
+  }
+}
+
+function buildLdif(
+  written: LdifConfig,
+  schema: Schema | undefined,
+  path: Path,
+  { files, report }: DirectoryContext,
+): LdifOptions | undefined {
+  const filePath = [...path, 'file'];
+  // It holds everybody's password hash.
+  const content = files.readPrivate(filePath, written.file)?.octets;
+  if (content === undefined || schema === undefined) return undefined;
+  const entries = accepted(() => parseLdif(content), filePath, report);
+  const verify = verification(written.verify);
+  return entries && { content, schema, verify, allowCleartext: written.allowCleartext };
+}
+
+function verification<T extends string>(written: T | 'node'): T | 'none' {
+  return written === 'node' ? 'none' : written;
+}
+
+function buildLdap(
+  written: LdapConfig,
+  schema: Schema | undefined,
+  path: Path,
+  context: DirectoryContext,
+): LdapOptions | undefined {
+  const ca = readAuthorities(written, path, context);
+  const servers = written.urls.map((_url, index) => buildTarget(written, { index, ca }, path, context));
+  const account = buildAccount(written, path, context);
+  if (schema === undefined) return undefined;
+  return {
+    servers: servers.filter((server) => server !== undefined),
+    order: written.order,
+    account,
+    verify: verification(written.verify),
+    allowCleartext: written.allowCleartext,
+    schema,
+    connectMs: written.connect,
+    operationMs: written.operation,
+    maxBinds: written.maxBinds,
+  };
+}
+
+function readAuthorities(
+  { caFile }: LdapConfig,
+  path: Path,
+  { files, report }: DirectoryContext,
+): Buffer | undefined {
+  if (caFile === undefined) return undefined;
+  const ca = files.read([...path, 'caFile'], caFile);
+  if (ca !== undefined) checkAuthorities(ca, [...path, 'caFile'], report);
+  return ca;
+}
+
+const LDAP_PORTS = { 'ldap:': 389, 'ldaps:': 636 } as const;
+
+function buildTarget(
+  { urls, startTls, serverName, insecure }: LdapConfig,
+  { index, ca }: { index: number; ca: Buffer | undefined },
+  directory: Path,
+  { report }: DirectoryContext,
+): LdapTarget | undefined {
+  const path = [...directory, 'urls', index];
+  const url = URL.parse(urls[index] ?? '');
+  if (url === null || (url.protocol !== 'ldap:' && url.protocol !== 'ldaps:')) {
+    report.problem(path, 'this is not the URL of an LDAP server', 'ldap://host, ldaps://host, or with :port');
+    return undefined;
+  }
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const port = url.port === '' ? LDAP_PORTS[url.protocol] : Number(url.port);
+  const tls = tlsOf(url.protocol, startTls);
+  if (tls === 'none' && !insecure && !isLoopback(host)) {
+    report.problem(
+      path,
+      `passwords would go to ${host} in clear text`,
+      'ldaps://, or startTls: true; or insecure: true where nobody can listen in',
+    );
+  }
+  return { url: `${url.protocol}//${url.hostname}:${port}`, host, port, tls, ca, serverName };
+}
+
+function tlsOf(protocol: 'ldap:' | 'ldaps:', startTls: boolean): LdapTarget['tls'] {
+  if (protocol === 'ldaps:') return 'implicit';
+  return startTls ? 'startTls' : 'none';
+}
+
+function buildAccount(
+  { bindDn, passwordFile }: LdapConfig,
+  path: Path,
+  { files, report }: DirectoryContext,
+): ServiceAccount | undefined {
+  if (bindDn === undefined && passwordFile === undefined) return undefined;
+  if (bindDn === undefined) {
+    report.problem(
+      [...path, 'passwordFile'],
+      'there is no bindDn that this password could be of',
+      'set bindDn too',
+    );
+    return undefined;
+  }
+  if (passwordFile === undefined) {
+    report.problem([...path, 'bindDn'], 'bindDn needs a passwordFile', 'a file with its password, mode 600');
+    return undefined;
+  }
+  const password = files.readSecretLine([...path, 'passwordFile'], passwordFile);
+  return password && { dn: bindDn, password };
+}

@@ -1,0 +1,99 @@
+import type { ListenerSettings, ListenerTls } from '../settings.ts';
+import { checkKeyPair } from './certificates.ts';
+import type { ConfigFiles } from './files.ts';
+import type { Report } from './report.ts';
+import type { ListenerConfig, ListenerTlsDefaults } from './schema-listener.ts';
+import type { Path } from './source.ts';
+
+/** What a listener needs besides its own settings. */
+export interface ListenerContext {
+  readonly tls: ListenerTlsDefaults;
+  readonly files: ConfigFiles;
+  readonly report: Report;
+}
+
+/** Makes a listener of its settings. @returns `undefined` when a problem was reported. */
+export function buildListener(
+  written: ListenerConfig,
+  path: Path,
+  context: ListenerContext,
+): ListenerSettings | undefined {
+  const { protocol, address, allowPlaintext, greeting, mechanisms } = written;
+  checkPlaintext(written, path, context.report);
+  const tls = buildTls(written, path, context);
+  if (tls === undefined) return undefined;
+  const port = written.port ?? usualPort(protocol, tls.mode);
+  return { protocol, address, port, tls, allowPlaintext, greeting, mechanisms };
+}
+
+/** Reports listeners that would take each other's port. */
+export function checkDuplicates(listeners: readonly (ListenerSettings | undefined)[], report: Report): void {
+  for (const [index, listener] of listeners.entries()) {
+    if (listener === undefined || listener.port === 0) continue;
+    const { address, port } = listener;
+    const first = listeners.findIndex((other) => other?.address === address && other.port === port);
+    if (first < index) {
+      report.problem(
+        ['listeners', index],
+        `listeners[${first}] has port ${port} already`,
+        'one listener for a port',
+      );
+    }
+  }
+}
+
+/** The port that IANA gave a protocol, with TLS from the start or without. */
+export function usualPort(protocol: 'imap' | 'pop3', mode: ListenerTls['mode']): number {
+  const { clear, tls } = USUAL_PORTS[protocol];
+  return mode === 'implicit' ? tls : clear;
+}
+
+const USUAL_PORTS = { imap: { clear: 143, tls: 993 }, pop3: { clear: 110, tls: 995 } } as const;
+
+function checkPlaintext({ tls, allowPlaintext }: ListenerConfig, path: Path, report: Report): void {
+  if (tls.mode === 'none' && !allowPlaintext) {
+    report.problem(
+      [...path, 'tls'],
+      'without TLS passwords can be read by whoever is on the way',
+      'tls: starttls or implicit; or allowPlaintext: true where nobody can listen in',
+    );
+  }
+  if (tls.mode === 'implicit' && allowPlaintext) {
+    report.warning([...path, 'allowPlaintext'], 'all is in TLS here, so there is nothing to allow');
+  }
+}
+
+function buildTls(written: ListenerConfig, path: Path, context: ListenerContext): ListenerTls | undefined {
+  const { mode, ...own } = written.tls;
+  if (mode === 'none') return { mode };
+  const certificateFile = fileSetting(own.certificateFile, context.tls.certificateFile, [...path, 'tls']);
+  const keyFile = fileSetting(own.keyFile, context.tls.keyFile, [...path, 'tls']);
+  if (certificateFile.name === undefined || keyFile.name === undefined) {
+    const missing = certificateFile.name === undefined ? 'certificateFile' : 'keyFile';
+    context.report.problem(
+      [...path, 'tls'],
+      `TLS needs a ${missing}`,
+      `set tls.${missing} for all listeners, or here`,
+    );
+    return undefined;
+  }
+  const paths = {
+    certificate: [...certificateFile.at, 'certificateFile'],
+    key: [...keyFile.at, 'keyFile'],
+  };
+  const certificate = context.files.read(paths.certificate, certificateFile.name);
+  const key = context.files.readPrivate(paths.key, keyFile.name);
+  if (certificate === undefined || key === undefined) return undefined;
+  checkKeyPair({ certificate, key }, paths, context.report);
+  const minVersion = own.minVersion ?? context.tls.minVersion ?? 'TLSv1.2';
+  return { mode, certificate, key, minVersion, ciphers: own.ciphers ?? context.tls.ciphers };
+}
+
+function fileSetting(
+  own: string | undefined,
+  common: string | undefined,
+  at: Path,
+): { name?: string; at: Path } {
+  if (own !== undefined) return { name: own, at };
+  return common === undefined ? { at } : { name: common, at: ['tls'] };
+}

@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import { duration, file, host } from './values.ts';
+
+const attribute = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9.;-]*$/, { error: 'this is not the name of an attribute' });
+const meaning = z.enum(['active', 'disabled', 'held', 'locked']);
+const absence = z.enum(['allowed', 'forbidden']);
+const service = z.enum(['imap', 'pop3', '*']);
+
+const statusRule = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('table'),
+    attribute: attribute.describe('attribute that says whether an account is in use'),
+    values: z.record(z.string(), meaning).describe('active, disabled, held or locked by value'),
+    absent: meaning.default('active').describe('what holds without the attribute'),
+    unknown: meaning.default('disabled').describe('what a value means that is not in the table'),
+  }),
+  z.strictObject({
+    kind: z.literal('bits'),
+    attribute: attribute.describe('attribute with bits, as userAccountControl'),
+    disabled: z.int().min(1).describe('bits that disable an account'),
+  }),
+]);
+
+const serviceRule = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('forbiddenBy'),
+    attributes: z.partialRecord(service, attribute).describe('flag that forbids a service, by service'),
+  }),
+  z.strictObject({
+    kind: z.literal('allowedBy'),
+    attributes: z.partialRecord(service, attribute).describe('flag that allows a service, by service'),
+    absent: absence.describe('what holds without the flag'),
+  }),
+  z.strictObject({
+    kind: z.literal('listedIn'),
+    attribute: attribute.describe('attribute that lists the allowed services'),
+    values: z
+      .partialRecord(service, z.array(z.string()).min(1))
+      .describe('values of which an account needs one, by service'),
+    absent: absence.describe('what holds without the attribute'),
+  }),
+  z.strictObject({
+    kind: z.literal('accessFilter'),
+    attribute: attribute.describe("attribute with rules of Sun's kind: +imap,pop:*"),
+  }),
+]);
+
+const forwardSource = z.unknown().transform((written, context) => {
+  const text = typeof written === 'number' ? String(written) : written;
+  if (typeof text === 'string' && /^[A-Za-z][A-Za-z0-9.;-]*$/.test(text)) {
+    return { kind: 'attribute' as const, attribute: text };
+  }
+  if (typeof text === 'string') return { kind: 'template' as const, template: text };
+  context.addIssue({
+    code: 'custom',
+    message: 'this does not say where a value comes from',
+    params: {
+      hint: 'the name of an attribute, or a text as "/srv/mail/%d/%n" (%u, %n, %d, %{attribute}) or "5000"',
+    },
+  });
+  return z.NEVER;
+});
+
+const schemaShape = {
+  domains: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('domains of the login names that are looked up here; all if it is left out'),
+  preset: z
+    .enum(['inetLocalMailRecipient', 'qmail', 'courier', 'zimbra', 'sun', 'activeDirectory'])
+    .optional()
+    .describe('the schema, by name; every setting below it replaces one of the preset'),
+  base: z.string().optional().describe("DN to search under; %d stands for the login's domain"),
+  scope: z.enum(['sub', 'one']).optional().describe('sub (the whole tree) or one (one level)'),
+  filters: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe(
+      'filters that find the entry, tried in order; %u is the login name, %n its local part, %d its domain',
+    ),
+  nameAttribute: attribute
+    .optional()
+    .describe('attribute of the account name, which the node knows the user by'),
+  homeAttributes: z.array(attribute).optional().describe('attributes that name the home nodes, best first'),
+  defaultHomes: z.array(z.string()).optional().describe('home nodes of an entry that names none'),
+  status: z.array(statusRule).optional().describe('how to see that an account is disabled, held or locked'),
+  services: z.array(serviceRule).optional().describe('how to see which services an account may use'),
+  forward: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]*$/), forwardSource)
+    .optional()
+    .describe('what the node is told: home, uid, gid, quota … by attribute, or as a text with %u, %n, %d'),
+  passwordAttribute: attribute.optional().describe('attribute of the stored password, for verify: hash'),
+};
+
+const allowCleartext = z
+  .boolean()
+  .default(false)
+  .describe('whether a stored password may be in clear text, without {SCHEME} or with {CLEARTEXT}');
+
+const ldapSchema = z.strictObject({
+  kind: z.literal('ldap'),
+  urls: z
+    .array(z.string().regex(/^ldaps?:\/\/[^/?#\s@]+\/?$/, { error: 'this is not the URL of an LDAP server' }))
+    .min(1)
+    .describe('servers with the same data, as ldap://host or ldaps://host:port'),
+  order: z
+    .enum(['failover', 'roundRobin'])
+    .default('failover')
+    .describe('failover (the first server that is up) or roundRobin (each in turn)'),
+  startTls: z
+    .boolean()
+    .default(false)
+    .describe('whether ldap:// connections go on in TLS before anything is said'),
+  caFile: file
+    .optional()
+    .describe("PEM file of the authorities that vouch for the servers; the system's if it is left out"),
+  serverName: host
+    .optional()
+    .describe("name that the servers' certificates must have; the host if it is left out"),
+  insecure: z.boolean().default(false).describe('sends passwords to a server on another host in clear text'),
+  bindDn: z.string().min(1).optional().describe('DN that searches; anonymous if it is left out'),
+  passwordFile: file.optional().describe("file with the bindDn's password"),
+  verify: z
+    .enum(['bind', 'hash', 'node'])
+    .default('bind')
+    .describe(
+      'bind as the user (the server knows lockout and expiry), compare the stored hash, or leave it to the node',
+    ),
+  allowCleartext,
+  connect: duration.prefault('2s').describe('how long connecting to a server may take'),
+  operation: duration.prefault('3s').describe('how long one operation of a server may take'),
+  maxBinds: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(16)
+    .describe('passwords verified at the same time, by each server'),
+  ...schemaShape,
+});
+
+const ldifSchema = z.strictObject({
+  kind: z.literal('ldif'),
+  file: file.describe('LDIF file with the entries, mode 600: it has the hashes of all passwords'),
+  verify: z
+    .enum(['hash', 'node'])
+    .default('hash')
+    .describe('hash (compare the stored one) or node (leave it to nodes with trust: replay)'),
+  allowCleartext,
+  ...schemaShape,
+});
+
+export const directorySchema = z.discriminatedUnion('kind', [ldapSchema, ldifSchema]);
+
+export type DirectoryConfig = z.output<typeof directorySchema>;
+export type LdapConfig = z.output<typeof ldapSchema>;
+export type LdifConfig = z.output<typeof ldifSchema>;

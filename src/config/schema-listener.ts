@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { file, listeningPort } from './values.ts';
+
+const tlsShape = {
+  certificateFile: file.optional().describe('PEM file of the certificate, with the chain behind it'),
+  keyFile: file.optional().describe("PEM file of the certificate's private key"),
+  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe('the oldest version that is spoken'),
+  ciphers: z.string().optional().describe("OpenSSL's list for TLS 1.2; a safe one if it is left out"),
+};
+
+export const listenerTlsDefaults = z.strictObject(tlsShape);
+
+const listenerTlsSchema = z.preprocess(
+  modeFromWord,
+  z.strictObject({
+    mode: z
+      .enum(['implicit', 'starttls', 'none'])
+      .default('implicit')
+      .describe('implicit (TLS from the start), starttls (STARTTLS or STLS) or none'),
+    ...tlsShape,
+  }),
+);
+
+/** Lets `tls: starttls` stand for `tls: { mode: starttls }`. */
+export function modeFromWord(written: unknown): unknown {
+  return typeof written === 'string' ? { mode: written } : written;
+}
+
+export const listenerSchema = z.strictObject({
+  protocol: z.enum(['imap', 'pop3']).describe('the mail protocol: imap or pop3'),
+  address: z
+    .union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' })
+    .default('::')
+    .describe('IP address to listen on; :: is every address of the host, IPv4 too'),
+  port: listeningPort.optional().describe("port to listen on; the protocol's usual one if it is left out"),
+  tls: listenerTlsSchema
+    .prefault('implicit')
+    .describe('implicit, starttls or none, or a map with mode and files'),
+  allowPlaintext: z
+    .boolean()
+    .default(false)
+    .describe('takes passwords in clear text: only where nobody can listen in'),
+  greeting: z
+    .string()
+    .max(200)
+    // RFC 9051 and RFC 1939 give a meaning to a greeting's [code] and <timestamp>.
+    .regex(/^[\x20-\x7e]+$/, { error: 'a greeting is one line of ASCII' })
+    .regex(/^[^[<]*$/, { error: 'a greeting has no [ or <, which clients would take for more than text' })
+    .default('Homing ready.')
+    .describe("text of the first line that a client sees, behind the protocol's own words"),
+  mechanisms: z
+    .array(z.enum(['PLAIN', 'LOGIN']))
+    .min(1)
+    .default(['PLAIN', 'LOGIN'])
+    .describe('SASL mechanisms that are offered, the preferred one first'),
+});
+
+export type ListenerConfig = z.output<typeof listenerSchema>;
+export type ListenerTlsDefaults = z.output<typeof listenerTlsDefaults>;

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
+import { directorySchema } from './schema-directory.ts';
+import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
+import { nodeSchema } from './schema-node.ts';
+import { duration, file, listeningPort, proxyName } from './values.ts';
+
+const timesSchema = z.strictObject({
+  unauthenticated: duration.prefault('120s').describe('how long a client may take to log in, in all'),
+  tlsHandshake: duration.prefault('10s').describe('how long a TLS handshake may take'),
+  directory: duration.prefault('6s').describe('how long one login may wait for the directory, in all'),
+  node: duration.prefault('15s').describe('how long one login may wait for its nodes, in all'),
+  connect: duration.prefault('5s').describe('how long connecting to a node may take'),
+  connectWithSpare: duration.prefault('2s').describe('the same while another member of the home is left'),
+  loginWithSpare: duration
+    .prefault('5s')
+    .describe("how long a node's greeting and proof may take while another member of the home is left"),
+  failure: duration
+    .prefault('2s')
+    .describe('how long after its login a failure is answered, at the earliest'),
+  halfClose: duration
+    .prefault('5s')
+    .describe('how long a relayed session may go on in one direction after the other has ended'),
+});
+
+const limitsSchema = z.strictObject({
+  connections: z.int().min(1).default(8000).describe('connections of clients at the same time'),
+  failures: z.int().min(1).default(10).describe('failed logins on one connection, after which it is closed'),
+});
+
+const namesSchema = z.strictObject({
+  defaultDomain: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/, { error: 'this is not a domain' })
+    .optional()
+    .describe('domain that is appended to a login name that has none'),
+  lowerCase: z.boolean().default(true).describe('whether login names are looked up in lower case'),
+  punctuation: z
+    .string()
+    .regex(/^[^\p{L}\p{N}\p{C}\p{Z}*%]*$/u, {
+      error: 'letters, digits, spaces, control characters, * and % can not be allowed here',
+    })
+    .default(DEFAULT_PUNCTUATION)
+    .describe('characters besides letters and digits that a login name may have'),
+  latin1Passwords: z
+    .boolean()
+    .default(false)
+    .describe('whether a password that is not UTF-8 is read as Latin-1, as some old clients send it'),
+});
+
+const logSchema = z.strictObject({
+  level: z
+    .enum(['error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('the least important lines that are written'),
+  format: z
+    .enum(['auto', 'json', 'pretty'])
+    .default('auto')
+    .describe('json, pretty (as people read it), or auto: pretty on a terminal only'),
+});
+
+const adminSchema = z.strictObject({
+  address: z
+    .union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' })
+    .default('127.0.0.1')
+    .describe('IP address of the admin listener; whoever can reach it can read the metrics'),
+  port: listeningPort.default(9143).describe('port of the admin listener'),
+});
+
+/** Every setting of the configuration file, its default, and what it is for. */
+export const configSchema = z.strictObject({
+  name: proxyName.optional().describe("this proxy's name towards the nodes; the host name if it is left out"),
+  keyFile: file.optional().describe("file with this proxy's key, made by `homing secret`"),
+  listeners: z.array(listenerSchema).min(1).describe('where clients are listened for'),
+  tls: listenerTlsDefaults
+    .prefault({})
+    .describe('TLS towards clients, for all listeners that say nothing else'),
+  directories: z
+    .array(directorySchema)
+    .min(1)
+    .describe('where accounts are: the first one whose domains fit a login is asked'),
+  nodes: z.array(nodeSchema).min(1).describe('the mail servers that may be connected to'),
+  times: timesSchema.prefault({}).describe('how long things may take'),
+  limits: limitsSchema.prefault({}).describe('how much is taken on'),
+  names: namesSchema.prefault({}).describe('what login names may look like'),
+  log: logSchema.prefault({}).describe('what is logged, and how'),
+  admin: adminSchema.optional().describe('HTTP listener with /metrics and /readyz; none if it is left out'),
+});

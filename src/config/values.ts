@@ -1,0 +1,72 @@
+import { z } from 'zod';
+
+/** A duration with its unit, as `500ms`, `5s`, `2m` or `1h`; read as milliseconds. */
+export const duration = z.unknown().transform((written, context) => {
+  const [, number, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)$/.exec(String(written)) ?? [];
+  const ms = Math.round(Number(number) * (unit === undefined ? Number.NaN : (MS[unit] ?? Number.NaN)));
+  if (ms >= 1 && ms <= MAX_MS) return ms;
+  return refuse(
+    context,
+    `${shown(written)} is not a duration`,
+    'a number and its unit, as in 500ms, 5s, 2m; 24h at most',
+  );
+});
+
+const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const MAX_MS = 24 * 3_600_000;
+
+/** A size with its unit, as `512B`, `64KiB` or `4MiB`; read as octets. */
+export const size = z.unknown().transform((written, context) => {
+  const [, number, unit] = /^(\d+) ?(B|KiB|MiB|GiB)$/.exec(String(written)) ?? [];
+  const octets = Number(number) * (unit === undefined ? Number.NaN : (OCTETS[unit] ?? Number.NaN));
+  if (Number.isSafeInteger(octets)) return octets;
+  return refuse(
+    context,
+    `${shown(written)} is not a size`,
+    'a whole number and its unit, as in 512B, 64KiB, 4MiB',
+  );
+});
+
+const OCTETS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+export const port = z.int().min(1).max(65535);
+/** A port to listen on; 0 lets the system choose. */
+export const listeningPort = z.int().min(0).max(65535);
+
+/** The path of a file; relative to the configuration file. */
+export const file = z.string().check((context) => {
+  // Who writes a key itself where its file is asked for must not find it in an error message.
+  const isPath = context.value !== '' && context.value.length <= 1024 && !/[\0\n]/.test(context.value);
+  if (isPath) return;
+  context.issues.push({
+    code: 'custom',
+    input: undefined,
+    message: 'this is not the path of a file',
+    params: { hint: 'put the content into a file of its own, and name that file here' },
+  });
+});
+
+/** A DNS name or an IP address. */
+export const host = z
+  .string()
+  .regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|[0-9a-fA-F:.]+(?:%[\w.-]+)?)$/, {
+    error: 'this is not a host name or an IP address',
+  });
+
+/** A name that fits every trust without being quoted: SASL's, Dovecot's passwd-file, Courier's signed user name. */
+export const proxyName = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/, {
+    error: 'a proxy name has letters, digits, dots, hyphens and underscores',
+  });
+
+/** Reports what is wrong with a value, and what would be right. */
+export function refuse(context: z.RefinementCtx, message: string, hint: string): never {
+  context.addIssue({ code: 'custom', message, params: { hint } });
+  return z.NEVER;
+}
+
+function shown(written: unknown): string {
+  return typeof written === 'string' || typeof written === 'number' ? `"${written}"` : 'this';
+}

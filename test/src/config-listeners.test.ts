@@ -1,0 +1,112 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigFolder, good } from '../support/config-folder.ts';
+
+const folder = new ConfigFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+const LISTENER = '- { protocol: imap, address: 127.0.0.1, port: 1143, tls: starttls }';
+
+function listeners(text: string): string {
+  return good(LISTENER, text);
+}
+
+describe('listeners', () => {
+  it('have the usual ports of their protocol, and TLS from the start', () => {
+    const { settings } = folder.load(
+      listeners(`- { protocol: imap }
+  - { protocol: pop3 }
+  - { protocol: imap, tls: starttls }
+  - { protocol: pop3, tls: starttls }`),
+    );
+
+    expect(settings.listeners.map(({ port, tls }) => [port, tls.mode])).toEqual([
+      [993, 'implicit'],
+      [995, 'implicit'],
+      [143, 'starttls'],
+      [110, 'starttls'],
+    ]);
+    expect(settings.listeners[0]).toMatchObject({
+      address: '::',
+      allowPlaintext: false,
+      greeting: 'Homing ready.',
+      mechanisms: ['PLAIN', 'LOGIN'],
+    });
+  });
+
+  it('may each have a certificate of their own', () => {
+    const { settings } = folder.load(
+      listeners(
+        '- { protocol: imap, tls: { certificateFile: expired.pem, keyFile: expired-key.pem, minVersion: TLSv1.3 } }',
+      ),
+    );
+
+    expect(settings.listeners[0]?.tls).toMatchObject({ mode: 'implicit', minVersion: 'TLSv1.3' });
+  });
+
+  it('take passwords in clear text only when that is asked for by name', () => {
+    expect(folder.refusal(listeners('- { protocol: imap, tls: ¶none }'))).toContain('allowPlaintext: true');
+
+    const { settings } = folder.load(listeners('- { protocol: imap, tls: none, allowPlaintext: true }'));
+    expect(settings.listeners[0]).toMatchObject({ tls: { mode: 'none' }, allowPlaintext: true, port: 143 });
+  });
+
+  it('are refused when they would take the same port', () => {
+    const two = `${LISTENER}\n  - ¶{ protocol: pop3, address: 127.0.0.1, port: 1143 }`;
+
+    expect(folder.refusal(listeners(two))).toBe(
+      'listeners[0] has port 1143 already (one listener for a port)',
+    );
+  });
+
+  it('are refused with TLS and no certificate', () => {
+    const text = good('  certificateFile: cert.pem\n', '').replace('tls: starttls', 'tls: ¶starttls');
+
+    expect(folder.refusal(text)).toBe(
+      'TLS needs a certificateFile (set tls.certificateFile for all listeners, or here)',
+    );
+  });
+
+  it('are refused with the key of another certificate', () => {
+    expect(folder.refusal(good('keyFile: key.pem', 'keyFile: ¶other-key.pem'))).toContain(
+      'this key is not that of the certificate',
+    );
+  });
+
+  it('are refused with files that hold no certificate or key', () => {
+    folder.write('text.txt', 'no PEM');
+    folder.write('cut.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+    folder.write(
+      'locked.pem',
+      '-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n',
+    );
+
+    expect(folder.refusal(good(': cert.pem', ': ¶text.txt'))).toContain(
+      'there is no certificate in this file',
+    );
+    expect(folder.refusal(good(': cert.pem', ': ¶cut.pem'))).toContain("this certificate can't be read");
+    expect(folder.refusal(good(': key.pem', ': ¶text.txt'))).toContain("this key can't be read");
+    expect(folder.refusal(good(': key.pem', ': ¶locked.pem'))).toContain('this key has a passphrase');
+  });
+
+  it('are warned of a certificate that has ended', () => {
+    const { warnings } = folder.load(
+      good(': cert.pem\n  keyFile: key.pem', ': expired.pem\n  keyFile: expired-key.pem'),
+    );
+
+    expect(warnings).toMatchObject([{ setting: 'tls.certificateFile', line: 7, hint: 'renew it' }]);
+  });
+
+  it('have a greeting that no client takes for a code or a timestamp', () => {
+    expect(folder.refusal(listeners(`- { protocol: imap, greeting: ¶'[ALERT] hi' }`))).toContain('no [ or <');
+    expect(folder.refusal(listeners('- { protocol: imap, greeting: ¶"a\\r\\nb" }'))).toContain(
+      'one line of ASCII',
+    );
+  });
+
+  it('have an address that is one', () => {
+    expect(folder.refusal(listeners('- { protocol: imap, address: ¶localhost }'))).toContain(
+      'this is not an IP address',
+    );
+    expect(folder.refusal(listeners('- { protocol: imap, port: ¶99999 }'))).toContain('at most 65535');
+  });
+});

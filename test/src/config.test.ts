@@ -1,0 +1,154 @@
+import { hostname } from 'node:os';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigFolder, GOOD, good } from '../support/config-folder.ts';
+
+const folder = new ConfigFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+describe('a configuration file', () => {
+  it('becomes settings, with the content of the files that it names', () => {
+    const { settings, directories, warnings } = folder.load(GOOD);
+
+    expect(warnings).toEqual([]);
+    expect(settings.listeners).toMatchObject([
+      {
+        protocol: 'imap',
+        address: '127.0.0.1',
+        port: 1143,
+        tls: { mode: 'starttls', minVersion: 'TLSv1.2' },
+      },
+    ]);
+    expect(settings.nodes).toMatchObject([
+      { name: 'node-a', host: '192.0.2.1', trust: { kind: 'scram-sha-256', name: 'proxy1' } },
+    ]);
+    expect(directories).toMatchObject([{ kind: 'ldap', options: { verify: 'bind' } }]);
+  });
+
+  it('has times and limits that suit most sites', () => {
+    const { settings } = folder.load(GOOD);
+
+    expect(settings.times).toEqual({
+      unauthenticatedMs: 120_000,
+      tlsHandshakeMs: 10_000,
+      directoryMs: 6000,
+      nodeMs: 15_000,
+      connectMs: 5000,
+      connectWithSpareMs: 2000,
+      loginWithSpareMs: 5000,
+      failureMs: 2000,
+      halfCloseMs: 5000,
+    });
+    expect(settings.limits).toEqual({ connections: 8000, failures: 10 });
+  });
+
+  it('reads durations with their unit', () => {
+    const { settings } = folder.load(`${GOOD}times: { node: 1m, failure: 500ms, connect: 1.5s }\n`);
+
+    expect(settings.times).toMatchObject({ nodeMs: 60_000, failureMs: 500, connectMs: 1500 });
+  });
+
+  it('logs as people read it on a terminal only, and opens no admin listener unasked', () => {
+    const { log, admin } = folder.load(GOOD);
+
+    expect(log).toEqual({ level: 'info', format: 'auto' });
+    expect(admin).toBeUndefined();
+  });
+
+  it('opens the admin listener on loopback', () => {
+    expect(folder.load(`${GOOD}admin: {}\n`).admin).toEqual({ address: '127.0.0.1', port: 9143 });
+  });
+
+  it('calls the proxy by the host name, if it is not said', () => {
+    const { settings } = folder.load(good('name: proxy1', ''));
+
+    expect(settings.nodes[0]?.trust).toMatchObject({ name: hostname() });
+  });
+
+  it('may use anchors for what repeats', () => {
+    const text = good(
+      'tls: { caFile: ca.pem } }',
+      'tls: &tls { caFile: ca.pem } }\n  - { name: b, kind: dovecot, tls: *tls }',
+    );
+
+    expect(folder.load(text).settings.nodes[1]?.tls).toMatchObject({ mode: 'implicit' });
+  });
+});
+
+describe('a configuration file with mistakes', () => {
+  it('is told of all of them at once, in the order of the file', () => {
+    const text = `
+listeners:
+  - { protocol: imap, tls: none }
+  - { protocol: smtp }
+directories:
+  - { kind: ldif, file: nowhere.ldif }
+nodes:
+  - { name: node-a, kind: dovecot, tls: none, trust: replay }
+limits: { connections: 0 }
+`;
+
+    expect(folder.problems(text)).toEqual([
+      '3:28 listeners[0].tls: without TLS passwords can be read by whoever is on the way (tls: starttls or implicit; or allowPlaintext: true where nobody can listen in)',
+      '4:17 listeners[1].protocol: this is not one of imap, pop3 (the mail protocol: imap or pop3)',
+      `6:25 directories[0].file: can't read ${folder.path}/nowhere.ldif: there is no such file`,
+      '8:54 nodes[0].trust: replay sends a password, so it needs TLS to the node (tls: implicit or starttls, or a trust that proves without telling: scram-sha-256)',
+      '9:24 limits.connections: this is too small: at least 1 (connections of clients at the same time)',
+    ]);
+  });
+
+  it('is told which setting was meant', () => {
+    expect(folder.refusal(`${GOOD}¶time: {}\n`)).toBe('there is no setting "time" (did you mean times?)');
+    expect(folder.refusal(good('address: 127', '¶adress: 127'))).toContain('did you mean address?');
+    expect(folder.refusal(good('    base:', '    ¶start_tls: true\n    base:'))).toContain(
+      'did you mean startTls?',
+    );
+  });
+
+  it('is told what there is, if nothing like it was meant', () => {
+    expect(folder.refusal(`${GOOD}limits: { ¶colour: red }\n`)).toBe(
+      'there is no setting "colour" (known here: connections, failures)',
+    );
+  });
+
+  it('is told which word was meant', () => {
+    expect(folder.refusal(good('protocol: imap', 'protocol: ¶imao'))).toBe(
+      'this is not one of imap, pop3 (did you mean imap?)',
+    );
+    expect(folder.refusal(good('tls: starttls', 'tls: ¶startls'))).toBe(
+      'this is not one of implicit, starttls, none (did you mean starttls?)',
+    );
+    expect(folder.refusal(good('kind: ldap', 'kind: ¶ldapp'))).toBe(
+      'this is not one of ldap, ldif (did you mean ldap?)',
+    );
+  });
+
+  it('is told what is missing, and what it is for', () => {
+    expect(folder.refusal(good('{ protocol: imap, address', '¶{ address'))).toBe(
+      'protocol is missing (the mail protocol: imap or pop3)',
+    );
+  });
+
+  it('is told how to write a duration', () => {
+    expect(folder.refusal(`${GOOD}times: { node: ¶15 }\n`)).toBe(
+      '"15" is not a duration (a number and its unit, as in 500ms, 5s, 2m; 24h at most)',
+    );
+    expect(folder.refusal(`${GOOD}times: { node: ¶25h }\n`)).toContain('"25h" is not a duration');
+  });
+
+  it('is told where YAML needs quotes', () => {
+    expect(folder.refusal(good('name: node-a', 'name: ¶123'))).toBe(
+      'this is not a text (put it in quotes, so that YAML reads it as text)',
+    );
+  });
+
+  it('is told where it is no YAML', () => {
+    expect(folder.problems('listeners: [\nnodes: 1\n')[0]).toMatch(
+      /^\d+:\d+ : .* \(the file must be YAML 1\.2\)$/,
+    );
+    expect(folder.refusal(`${GOOD}¶name: again\n`)).toContain('Map keys must be unique');
+  });
+
+  it('is told that it is empty', () => {
+    expect(folder.problems('')).toEqual(['1:1 : this is empty: a map of settings is needed']);
+  });
+});
