@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeBase64 } from '../../auth/base64.ts';
+
+describe('decodeBase64', () => {
+  it('gives back what was encoded', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (octets) => {
+        expect(decodeBase64(Buffer.from(octets).toString('base64'))).toEqual(Buffer.from(octets));
+      }),
+    );
+  });
+
+  it.each([
+    '=AAA',
+    'AAA=BBB',
+    'A',
+    'AA',
+    'AAA',
+    'AA==A',
+    'AA AA',
+    'A-_A',
+    'AAAA\n',
+    'AB==',
+    'AAB=',
+    '====',
+    'é',
+  ])('refuses %j', (text) => {
+    expect(decodeBase64(text)).toBeUndefined();
+  });
+});
