@@ -13,6 +13,7 @@ import type {
   MailProtocol,
 } from '../protocols/protocol.ts';
 import type { Transport } from '../protocols/transport.ts';
+import { answerTime } from './answer-time.ts';
 import { Deadline } from './deadline.ts';
 import type { ConnectionEnd, LoginEvent, Observer } from './events.ts';
 import { type HomeTerms, openHome } from './home.ts';
@@ -22,8 +23,6 @@ import { type Home, planRoute } from './routing/route.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
-/** Failed logins are answered together, so that the time of an answer tells little. */
-const FAILURE_TICK_MS = 500;
 
 /** What all sessions of a proxy share. */
 export interface SessionContext extends HomeTerms {
@@ -162,7 +161,7 @@ export class Session {
       const failure = this.#failureOf(error);
       findings.detail = failure.message;
       this.#reportLogin(attempt, failure.reason, findings, startedMs);
-      await answerTime(startedMs, this.#context.times.failureMs, attempt.abandoned);
+      await waitToAnswer(startedMs, this.#context.times.failureMs, attempt.abandoned);
       attempt.reject(WIRE_ANSWER[failure.reason], this.#connection.session);
       return undefined;
     }
@@ -303,14 +302,11 @@ function asWrongPassword(error: unknown): unknown {
     : error;
 }
 
-/** Waits until a failed login may be answered. */
-async function answerTime(startedMs: number, failureMs: number, abandoned: AbortSignal): Promise<void> {
-  if (failureMs === 0) {
-    return;
+/** Waits until a failed login may be answered; not for a client that is gone, since reading from it says so. */
+async function waitToAnswer(startedMs: number, failureMs: number, abandoned: AbortSignal): Promise<void> {
+  const nowMs = performance.now();
+  const waitMs = answerTime(startedMs, nowMs, failureMs) - nowMs;
+  if (waitMs > 0) {
+    await sleep(waitMs, undefined, { signal: abandoned }).catch(() => undefined);
   }
-  const earliestMs = Math.max(startedMs + failureMs, performance.now());
-  const tickMs = Math.ceil(earliestMs / FAILURE_TICK_MS) * FAILURE_TICK_MS;
-  await sleep(tickMs - performance.now(), undefined, { signal: abandoned }).catch(() => {
-    // The client is gone, so there is nothing to wait for; reading from it says so.
-  });
 }

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { noUpgrade } from '../../src/tls.ts';
+import { SocketTransport } from '../../src/transport.ts';
+
+/** Two ends of a TCP connection on this machine: one as the proxy holds it, one as its peer does. */
+export interface SocketPair {
+  readonly ours: SocketTransport;
+  readonly ourSocket: Socket;
+  readonly theirs: Socket;
+}
+
+export async function socketPair(): Promise<SocketPair> {
+  const server = createServer({ allowHalfOpen: true });
+  const port = await listenOn(server);
+  const theirs = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const [ourSocket] = (await once(server, 'connection')) as [Socket];
+  server.close();
+  // That the peer sees a reset where we drop a connection is what some tests are about.
+  theirs.on('error', () => undefined);
+  return { ours: new SocketTransport(ourSocket, noUpgrade), ourSocket, theirs };
+}
+
+/** Listens on a free port of the loopback address, and gives it. */
+export async function listenOn(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+/** Reads up to the end of what the peer sends. */
+export async function readAll(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(socket, 'end');
+  return Buffer.concat(chunks);
+}
+
+/** Reads until `pattern` is seen in all that came since the call. */
+export async function readUntil(socket: Socket, pattern: RegExp): Promise<string> {
+  let text = '';
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const take = (chunk: Buffer): void => {
+    text += chunk.toString('latin1');
+    if (pattern.test(text)) {
+      resolve(text);
+    }
+  };
+  const fail = (): void => reject(new Error(`the connection ended before ${pattern}; it said: ${text}`));
+  socket.on('data', take).once('close', fail).once('end', fail);
+  try {
+    return await promise;
+  } finally {
+    socket.off('data', take).off('close', fail).off('end', fail);
+  }
+}
+
+export function sha256(octets: Buffer): string {
+  return createHash('sha256').update(octets).digest('hex');
+}
