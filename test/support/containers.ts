@@ -2,8 +2,6 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { hostname } from 'node:os';
-import { pid } from 'node:process';
 import type { Readable } from 'node:stream';
 import {
   GenericContainer,
@@ -12,6 +10,7 @@ import {
   type StartedTestContainer,
   Wait,
 } from 'testcontainers';
+import { isGone, ownName } from './owner.ts';
 
 const IMAGES = new URL('images/', import.meta.url).pathname;
 const OWNER_LABEL = 'homing.test.owner';
@@ -43,7 +42,7 @@ export async function startServer({
   try {
     const container = await new GenericContainer(await builtImage(image))
       .withNetworkMode('host')
-      .withLabels({ [OWNER_LABEL]: ownerLabel() })
+      .withLabels({ [OWNER_LABEL]: ownName() })
       .withEnvironment(environment)
       .withCopyContentToContainer(
         Object.entries(files).map(([name, content]) => ({
@@ -66,7 +65,7 @@ export async function startServer({
 export async function removeStaleContainers(): Promise<void> {
   const { container } = await getContainerRuntimeClient();
   const ours = await container.dockerode.listContainers({ all: true, filters: { label: [OWNER_LABEL] } });
-  const stale = ours.filter(({ Labels }) => isStale(Labels[OWNER_LABEL] ?? ''));
+  const stale = ours.filter(({ Labels }) => isGone(Labels[OWNER_LABEL] ?? ''));
   // Two runs may start at once and find the same: the second is told that there is none or that it's being removed.
   await Promise.allSettled(stale.map(({ Id }) => container.getById(Id).remove({ force: true })));
 }
@@ -111,25 +110,5 @@ async function listening(port: number): Promise<void> {
     } finally {
       socket.destroy();
     }
-  }
-}
-
-// The start time tells a process from a later one with the same number; the host name, from one elsewhere.
-function ownerLabel(): string {
-  return `${hostname()}/${pid}/${startOf(pid) ?? ''}`;
-}
-
-function isStale(label: string): boolean {
-  const [host, process, start] = label.split('/');
-  return host === hostname() && startOf(Number(process)) !== start;
-}
-
-/** The start time of a process in clock ticks, proc(5); `undefined` when there is no such process. */
-function startOf(process: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${process}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
   }
 }

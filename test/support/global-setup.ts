@@ -1,6 +1,6 @@
 /** Starts the servers for all tests of a run, once, and stops them behind it. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'ldapts';
@@ -12,6 +12,7 @@ import { accounts, accountsLdif, PEOPLE, SUFFIX } from './accounts.ts';
 import type { CertificateFiles, Cluster, LdapPorts, NodeName, NodePorts } from './cluster.ts';
 import { removeStaleContainers, type ServerPlan, startServer } from './containers.ts';
 import { ensureEngine } from './engine.ts';
+import { isGone, ownName } from './owner.ts';
 import { freePorts } from './ports.ts';
 import { type KeyPair, TestCa } from './test-ca.ts';
 
@@ -22,13 +23,17 @@ const REPLICA_PASSWORD = 'replica-secret';
 const PROXY_NETS = '127.0.0.0/9';
 const STRANGER = '127.200.0.1';
 
+const DIRECTORY_PREFIX = 'homing-test_';
+
 const running: StartedTestContainer[] = [];
 let directory = '';
 
 export async function setup(project: TestProject): Promise<void> {
   const dockerHost = await ensureEngine();
   await removeStaleContainers();
-  directory = mkdtempSync(join(tmpdir(), 'homing-test-'));
+  removeStaleDirectories();
+  directory = join(tmpdir(), `${DIRECTORY_PREFIX}${ownName()}`);
+  mkdirSync(directory, { mode: 0o700 });
   const ca = new TestCa('Homing test CA');
   const foreignCa = new TestCa('Another CA');
   const { nodes, ldap, downPort } = await choosePorts();
@@ -69,6 +74,14 @@ export async function teardown(): Promise<void> {
   await Promise.all(running.map((container) => container.stop({ timeout: 1000 })));
   if (directory !== '') {
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function removeStaleDirectories(): void {
+  for (const name of readdirSync(tmpdir())) {
+    if (name.startsWith(DIRECTORY_PREFIX) && isGone(name.slice(DIRECTORY_PREFIX.length))) {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    }
   }
 }
 
