@@ -9,13 +9,19 @@ export function escapeDnValue(value: string): string {
 
 /** Whether an entry is the base or below it, as far as texts can tell: case and spaces around separators don't count. */
 export function isBelow(dn: string, base: string): boolean {
-  const [entry, suffix] = [normalDn(dn), normalDn(base)];
-  return suffix === '' || entry === suffix || entry.endsWith(`,${suffix}`);
+  const suffix = rdnsOf(base);
+  const rdns = rdnsOf(dn).slice(-suffix.length);
+  return (
+    suffix.length === 0 || (rdns.length === suffix.length && rdns.every((rdn, at) => rdn === suffix[at]))
+  );
 }
 
-function normalDn(dn: string): string {
-  return dn
-    .trim()
-    .replace(/\s*(?<!\\)([,=+])\s*/g, '$1')
-    .toLowerCase();
+function rdnsOf(dn: string): readonly string[] {
+  const rdns = dn.match(/(?:\\.|[^\\,])+/gs) ?? [];
+  return rdns.map((rdn) =>
+    rdn
+      .replace(/\s*([=+])\s*/g, '$1')
+      .trim()
+      .toLowerCase(),
+  );
 }

@@ -62,6 +62,8 @@ const SIZE_LIMIT = 2;
 /** An entry has a few attributes of a line each. */
 const MAX_MESSAGE_OCTETS = 1024 * 1024;
 const MAX_ID = 2 ** 31 - 1;
+/** RFC 4511 section 4.14. */
+const START_TLS = '1.3.6.1.4.1.1466.20037';
 
 interface Pending {
   readonly entries: Entry[];
@@ -81,6 +83,8 @@ export class LdapConnection {
   readonly #pending = new Map<number, Pending>();
   #received: Buffer = Buffer.alloc(0);
   #nextId = 1;
+  /** The message whose answer is the last in clear text. */
+  #lastId: number | undefined;
   #end: LdapUnreachable | undefined;
 
   readonly #onData = (octets: Buffer): void => this.#take(octets);
@@ -135,7 +139,9 @@ export class LdapConnection {
    * @throws {LdapUnreachable} when the server refuses, or sent more than its answer: that was not protected.
    */
   async startTls(signal: AbortSignal): Promise<Socket> {
-    const request = new ExtendedRequest({ messageId: this.#takeId(), oid: '1.3.6.1.4.1.1466.20037' });
+    const messageId = this.#takeId();
+    this.#lastId = messageId;
+    const request = new ExtendedRequest({ messageId, oid: START_TLS });
     const result = await this.#request(request, signal, () => this.close());
     if (result.code !== 0 || this.#received.length > 0) {
       this.close();
@@ -199,7 +205,10 @@ export class LdapConnection {
     this.#received = this.#received.length === 0 ? octets : Buffer.concat([this.#received, octets]);
     try {
       for (let message = this.#cut(); message !== undefined; message = this.#cut()) {
-        this.#dispatch(readLdapMessage(message));
+        const { id } = this.#dispatch(readLdapMessage(message));
+        if (id === this.#lastId) {
+          return;
+        }
       }
     } catch (error) {
       if (!(error instanceof BerError)) {
@@ -222,7 +231,7 @@ export class LdapConnection {
     return message;
   }
 
-  #dispatch(message: LdapMessage): void {
+  #dispatch(message: LdapMessage): LdapMessage {
     const pending = this.#pending.get(message.id);
     if (message.kind === 'entry' && pending !== undefined && pending.entries.length < SIZE_LIMIT) {
       pending.entries.push(message.entry);
@@ -231,6 +240,7 @@ export class LdapConnection {
       // Message 0 is the notice of disconnection; an unknown one answers what was abandoned.
       pending?.finish({ ...message.result, entries: pending.entries });
     }
+    return message;
   }
 
   #fail(why: string): void {

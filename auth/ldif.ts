@@ -12,8 +12,6 @@ export interface LdifOptions {
   /** The file's content. */
   readonly content: Buffer;
   readonly schema: Schema;
-  /** By comparing the stored hash, or not at all, where the node verifies. */
-  readonly verify: 'hash' | 'none';
   /** Takes stored passwords in clear text. */
   readonly allowCleartext: boolean;
 }
@@ -41,16 +39,13 @@ class LdifDirectory implements Directory {
     context: LoginContext,
     signal: AbortSignal,
   ): Promise<Verdict> {
-    const { schema, verify, allowCleartext } = this.#options;
+    const { schema, allowCleartext } = this.#options;
     const entry = this.#find(login, context);
     if (entry === undefined) {
       return { kind: 'refused', reason: 'unknownUser', known: undefined };
     }
-    const verdict =
-      verify === 'none'
-        ? 'right'
-        : await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
-    context.trace?.('password', verify === 'none' ? 'left to the node' : `${verdict} (by hash)`);
+    const verdict = await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
+    context.trace?.('password', verdict);
     if (verdict !== 'right') {
       return { kind: 'refused', reason: verdict, known: valuesOf(entry, schema.options.name)[0] };
     }
@@ -72,7 +67,7 @@ class LdifDirectory implements Directory {
 
   #find(login: LoginName, context: LoginContext): Entry | undefined {
     for (const { base, filter } of searchesFor(this.#options.schema, login)) {
-      const found = this.#entries.filter((entry) => isBelow(entry.dn, base) && matchesFilter(filter, entry));
+      const found = this.#entries.filter((entry) => matchesFilter(filter, entry) && isBelow(entry.dn, base));
       const what = `search ${filter.toString()} in the LDIF file`;
       if (found.length > 1) {
         throw new LoginFailure('directoryFault', `${what}: ambiguous, it finds ${found.length} entries`);

@@ -1,0 +1,287 @@
+import { describe, expect, it } from 'vitest';
+import { type AuthenticatorOptions, createAuthenticator } from '../../auth/authenticator.ts';
+import type { Account, Bar, Directory, LoginName, Verdict } from '../../auth/directory.ts';
+import { DEFAULT_PUNCTUATION, type NameOptions } from '../../auth/names.ts';
+import { Secret } from '../../auth/secret.ts';
+
+const NAMES: NameOptions = {
+  defaultDomain: undefined,
+  lowerCase: true,
+  punctuation: DEFAULT_PUNCTUATION,
+  latin1Passwords: true,
+};
+const signal = new AbortController().signal;
+const context = { service: 'imap' };
+
+/** A directory that keeps a note of what it was asked. */
+class NotedDirectory implements Directory {
+  readonly asked: string[] = [];
+  readonly passwords: Buffer[] = [];
+  readonly accounts: Readonly<Record<string, Account>>;
+
+  constructor(accounts: Readonly<Record<string, Account>>) {
+    this.accounts = accounts;
+  }
+
+  async authenticate(login: LoginName, password: Secret): Promise<Verdict> {
+    this.asked.push(`authenticate ${login.full}`);
+    this.passwords.push(password.octets);
+    const account = this.accounts[login.full];
+    if (account === undefined) {
+      return { kind: 'refused', reason: 'unknownUser', known: undefined };
+    }
+    return password.octets.toString() === 'wrong'
+      ? { kind: 'refused', reason: 'wrongPassword', known: account.name }
+      : { kind: 'right', account };
+  }
+
+  async lookup(login: LoginName): Promise<Account | undefined> {
+    this.asked.push(`lookup ${login.full}`);
+    return this.accounts[login.full];
+  }
+
+  async ready(): Promise<boolean> {
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function accountNamed(name: string, bar?: Bar): Account {
+  return { name, entry: `uid=${name},dc=x`, homes: ['node-a'], forwarded: new Map(), bar };
+}
+
+const alice = accountNamed('alice');
+const bob = accountNamed('bob');
+
+function setUp(options: Partial<AuthenticatorOptions> = {}) {
+  const directory = new NotedDirectory({
+    alice,
+    'alice@example.org': alice,
+    bob,
+    dave: accountNamed('dave', 'disabled'),
+  });
+  const realms = [{ domains: undefined, directory }];
+  return { directory, authenticator: createAuthenticator({ realms, names: NAMES, ...options }) };
+}
+
+function proof(authcid: string | Buffer, password: string | Buffer = 'right', authzid = '') {
+  return {
+    kind: 'password',
+    authzid: Buffer.from(authzid),
+    authcid: Buffer.from(authcid),
+    password: new Secret(Buffer.from(password)),
+  } as const;
+}
+
+describe('the authenticator', () => {
+  it('admits the account of a right password', async () => {
+    const { authenticator } = setUp();
+
+    expect(await authenticator.authenticate(proof('Alice@Example.org'), context, signal)).toMatchObject({
+      kind: 'admitted',
+      account: alice,
+    });
+  });
+
+  it('passes on why a directory refused, with the name that it knows', async () => {
+    const { authenticator } = setUp();
+
+    expect(await authenticator.authenticate(proof('alice@example.org', 'wrong'), context, signal)).toEqual({
+      kind: 'refused',
+      reason: 'wrongPassword',
+      known: 'alice',
+    });
+    expect(await authenticator.authenticate(proof('nobody'), context, signal)).toEqual({
+      kind: 'refused',
+      reason: 'unknownUser',
+    });
+  });
+
+  it('says what bars an account after the right password only', async () => {
+    const { authenticator } = setUp();
+
+    expect(await authenticator.authenticate(proof('dave'), context, signal)).toEqual({
+      kind: 'refused',
+      reason: 'disabled',
+      known: 'dave',
+    });
+    expect(await authenticator.authenticate(proof('dave', 'wrong'), context, signal)).toMatchObject({
+      reason: 'wrongPassword',
+    });
+  });
+
+  it.each(['', 'al*', 'alice*master', 'al\0ice', 'alice\r\n', Buffer.from([0xff])])(
+    'refuses the name %j and asks no directory',
+    async (name) => {
+      const { authenticator, directory } = setUp();
+
+      expect(await authenticator.authenticate(proof(name), context, signal)).toMatchObject({
+        reason: 'badName',
+      });
+      expect(directory.asked).toEqual([]);
+    },
+  );
+
+  // FAULTS A8: a server could take each of these for an anonymous bind.
+  it.each(['', '\0', '\0\0', '\u00ad', '\u200b\u2060', '\ufeff'])(
+    'refuses the password %j and asks no directory',
+    async (password) => {
+      const { authenticator, directory } = setUp();
+
+      expect(await authenticator.authenticate(proof('alice', password), context, signal)).toMatchObject({
+        kind: 'refused',
+        reason: 'wrongPassword',
+      });
+      expect(directory.asked).toEqual([]);
+    },
+  );
+
+  describe('with a password that is not ASCII', () => {
+    it('takes UTF-8 as it is', async () => {
+      const { authenticator, directory } = setUp();
+
+      await authenticator.authenticate(proof('alice', 'pässwörd'), context, signal);
+
+      expect(directory.passwords).toEqual([Buffer.from('pässwörd', 'utf8')]);
+    });
+
+    it('takes other octets for Latin-1, and asks once', async () => {
+      const { authenticator, directory } = setUp();
+
+      await authenticator.authenticate(proof('alice', Buffer.from('pässwörd', 'latin1')), context, signal);
+
+      expect(directory.passwords).toEqual([Buffer.from('pässwörd', 'utf8')]);
+    });
+
+    it('refuses other octets where Latin-1 is not allowed', async () => {
+      const { authenticator, directory } = setUp({ names: { ...NAMES, latin1Passwords: false } });
+
+      const latin1 = proof('alice', Buffer.from('pässwörd', 'latin1'));
+
+      expect(await authenticator.authenticate(latin1, context, signal)).toMatchObject({
+        reason: 'wrongPassword',
+      });
+      expect(directory.asked).toEqual([]);
+    });
+  });
+
+  describe('with an authzid', () => {
+    it.each(['alice@example.org', 'ALICE@example.org', 'alice'])(
+      'admits alice@example.org as %s',
+      async (authzid) => {
+        const { authenticator } = setUp();
+
+        const asked = proof('alice@example.org', 'right', authzid);
+
+        expect(await authenticator.authenticate(asked, context, signal)).toMatchObject({
+          kind: 'admitted',
+          account: alice,
+        });
+      },
+    );
+
+    it('finds out that two names are of one account', async () => {
+      const { authenticator, directory } = setUp();
+
+      const asked = proof('alice', 'right', 'alice@example.org');
+
+      expect(await authenticator.authenticate(asked, context, signal)).toMatchObject({
+        kind: 'admitted',
+        account: alice,
+      });
+      expect(directory.asked).toEqual(['authenticate alice', 'lookup alice@example.org']);
+    });
+
+    it.each(['bob', 'nobody', 'a*', 'al\0ice'])('does not let alice act for %j', async (authzid) => {
+      const { authenticator } = setUp();
+
+      expect(
+        await authenticator.authenticate(proof('alice', 'right', authzid), context, signal),
+      ).toMatchObject({
+        kind: 'refused',
+        reason: 'notAuthorized',
+        known: 'alice',
+      });
+    });
+
+    it('calls a wrong password that first', async () => {
+      const { authenticator, directory } = setUp();
+
+      expect(await authenticator.authenticate(proof('alice', 'wrong', 'bob'), context, signal)).toMatchObject(
+        {
+          reason: 'wrongPassword',
+        },
+      );
+      expect(directory.asked).toEqual(['authenticate alice']);
+    });
+  });
+
+  describe('with several directories', () => {
+    const one = new NotedDirectory({ 'carol@one.example': accountNamed('carol') });
+    const rest = new NotedDirectory({ 'carol@two.example': accountNamed('carol'), alice });
+    const realms = [
+      { domains: ['One.example'], directory: one },
+      { domains: undefined, directory: rest },
+    ];
+
+    it('asks the one that has the domain', async () => {
+      const { authenticator } = setUp({ realms });
+
+      await authenticator.authenticate(proof('carol@one.example'), context, signal);
+      await authenticator.authenticate(proof('carol@two.example'), context, signal);
+      await authenticator.authenticate(proof('alice'), context, signal);
+
+      expect(one.asked).toEqual(['authenticate carol@one.example']);
+      expect(rest.asked).toEqual(['authenticate carol@two.example', 'authenticate alice']);
+    });
+
+    it('knows nobody of a domain that no directory has', async () => {
+      const { authenticator } = setUp({ realms: realms.slice(0, 1) });
+
+      expect(await authenticator.authenticate(proof('carol@two.example'), context, signal)).toMatchObject({
+        reason: 'unknownUser',
+      });
+    });
+
+    it('does not take accounts of different directories for one', async () => {
+      const { authenticator } = setUp({ realms });
+
+      const asked = proof('carol@one.example', 'right', 'carol@two.example');
+
+      expect(await authenticator.authenticate(asked, context, signal)).toMatchObject({
+        reason: 'notAuthorized',
+      });
+    });
+  });
+
+  // FAULTS A10: the account's name goes to the node.
+  it('calls an account name with a separator in it a fault of the directory', async () => {
+    const directory = new NotedDirectory({ eve: accountNamed('victim*master') });
+    const { authenticator } = setUp({ realms: [{ domains: undefined, directory }] });
+
+    await expect(authenticator.authenticate(proof('eve'), context, signal)).rejects.toMatchObject({
+      reason: 'directoryFault',
+    });
+    await expect(authenticator.lookup(Buffer.from('eve'), context, signal)).rejects.toMatchObject({
+      reason: 'directoryFault',
+    });
+  });
+
+  it('looks an account up without a password', async () => {
+    const { authenticator } = setUp();
+
+    expect(await authenticator.lookup(Buffer.from('BOB'), context, signal)).toBe(bob);
+    expect(await authenticator.lookup(Buffer.from('nobody'), context, signal)).toBeUndefined();
+    expect(await authenticator.lookup(Buffer.from('b*'), context, signal)).toBeUndefined();
+  });
+
+  it('describes an unknown name by a hash that only this process makes', () => {
+    const [first, second] = [setUp().authenticator, setUp().authenticator];
+    const name = Buffer.from('my password');
+
+    expect(first.describeUser(name)).toMatch(/^#[0-9a-f]{8}$/);
+    expect(first.describeUser(name)).toBe(first.describeUser(name));
+    expect(first.describeUser(name)).not.toBe(second.describeUser(name));
+  });
+});

@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_PUNCTUATION, isNameText, type NameOptions, readLoginName } from '../../auth/names.ts';
+import { anyText } from './any-text.ts';
+
+const OPTIONS: NameOptions = {
+  defaultDomain: undefined,
+  lowerCase: true,
+  punctuation: DEFAULT_PUNCTUATION,
+  latin1Passwords: true,
+};
+
+function read(name: string | Buffer, options: Partial<NameOptions> = {}) {
+  return readLoginName(Buffer.from(name), { ...OPTIONS, ...options });
+}
+
+describe('readLoginName', () => {
+  it('splits a name at its last @', () => {
+    expect(read('a@b@example.org')).toEqual({
+      full: 'a@b@example.org',
+      localPart: 'a@b',
+      domain: 'example.org',
+    });
+  });
+
+  it('leaves a name without a domain alone where there is no default', () => {
+    expect(read('alice')).toEqual({ full: 'alice', localPart: 'alice', domain: undefined });
+  });
+
+  it('appends the default domain to a name that has none', () => {
+    expect(read('alice', { defaultDomain: 'example.org' })?.full).toBe('alice@example.org');
+    expect(read('alice@example.net', { defaultDomain: 'example.org' })?.full).toBe('alice@example.net');
+  });
+
+  it('lower-cases only where asked', () => {
+    expect(read('ÄLICE')?.full).toBe('älice');
+    expect(read('Alice', { lowerCase: false })?.full).toBe('Alice');
+  });
+
+  it('takes composed and decomposed letters for the same name', () => {
+    expect(read('zoe\u0308')?.full).toBe('zo\u00eb');
+  });
+
+  it.each(["o'neil", 'a+tag@example.org', 'first.last', 'x-y_z', 'a&b=c~d', '用户@例子'])(
+    'takes %s',
+    (name) => {
+      expect(read(name)?.full).toBe(name);
+    },
+  );
+
+  // FAULTS A9 to A11.
+  it.each([
+    ['nothing', ''],
+    ['a wildcard', 'a*'],
+    ['a master user separator', 'victim*proxymaster'],
+    ['a percent sign', 'victim%m'],
+    ['filter syntax', ')(uid=*'],
+    ['an escaped wildcard', '\\2a'],
+    ['a fullwidth asterisk', '\uff0a'],
+    ['CR and LF', 'a\r\nb LOGIN x y'],
+    ['NUL', 'a\0b'],
+    ['TAB', 'a\tb'],
+    ['DEL', 'a\x7f'],
+    ['a line separator', 'a\u2028b'],
+    ['a bidirectional override', 'a\u202eb'],
+    ['a zero width space', 'a\u200bb'],
+    ['a trailing space', 'alice '],
+    ['a slash', '../alice'],
+    ['a comma', 'cn=x,dc=y'],
+    ['no local part', '@example.org'],
+    ['no domain behind the @', 'alice@'],
+  ])('refuses a name with %s', (_, name) => {
+    expect(read(name)).toBeUndefined();
+  });
+
+  it('refuses octets that are not UTF-8', () => {
+    expect(read(Buffer.from([0x61, 0x80]))).toBeUndefined();
+    expect(read(Buffer.from([0xc0, 0xaf]))).toBeUndefined();
+  });
+
+  it('takes 255 octets and no more, with the default domain', () => {
+    expect(read('a'.repeat(255))).toBeDefined();
+    expect(read('a'.repeat(256))).toBeUndefined();
+    expect(read('a'.repeat(250), { defaultDomain: 'example.org' })).toBeUndefined();
+  });
+
+  it('never takes separators and control characters, even if the punctuation lists them', () => {
+    const punctuation = '*%\t\0 ';
+
+    expect(read('a b', { punctuation })).toBeDefined();
+    for (const name of ['a*', 'a%b', 'a\tb', 'a\0b']) {
+      expect(read(name, { punctuation })).toBeUndefined();
+    }
+  });
+
+  it('gives a name that reads as itself again, whatever was typed', () => {
+    fc.assert(
+      fc.property(anyText(), (typed) => {
+        const name = read(typed);
+
+        expect(name === undefined || read(name.full)?.full === name.full).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('isNameText', () => {
+  it('judges names from the directory by the same characters', () => {
+    expect(isNameText('alice@example.org', '.@')).toBe(true);
+    expect(isNameText('alice*master', '.@*')).toBe(false);
+    expect(isNameText('', '.@')).toBe(false);
+  });
+});
