@@ -18,7 +18,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe('the certificate of the demonstration', () => {
+// RSA keys are made: on a busy machine that takes its time.
+describe('the certificate of the demonstration', { timeout: 30_000 }, () => {
   it('is for localhost and 127.0.0.1', async () => {
     const files = { certificate: join(folder, 'c.pem'), key: join(folder, 'c.key') };
 

@@ -51,7 +51,8 @@ async function openImap(tls: 'implicit' | 'starttls', { user, pass }: { user: st
   return client;
 }
 
-describe('the demonstration by IMAP', () => {
+// A failed login is answered after two seconds, as it is in earnest.
+describe('the demonstration by IMAP', { timeout: 30_000 }, () => {
   for (const tls of ['implicit', 'starttls'] as const) {
     it.each(USERS)(`takes $user to the home node (TLS: ${tls})`, async ({ user, pass, subject }) => {
       const client = await openImap(tls, { user, pass });
