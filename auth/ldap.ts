@@ -28,9 +28,6 @@ export interface LdapOptions {
   readonly maxBinds: number;
 }
 
-/** What suits most directories. */
-export const LDAP_DEFAULTS = { connectMs: 2000, operationMs: 3000, maxBinds: 16 } as const;
-
 /** Makes a directory of LDAP servers. It connects when it is first asked. */
 export function openLdap(options: LdapOptions, onState: ServerObserver): Directory {
   return new LdapDirectory(options, onState);

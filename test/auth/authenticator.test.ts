@@ -218,14 +218,18 @@ describe('the authenticator', () => {
   });
 
   describe('with several directories', () => {
-    const one = new NotedDirectory({ 'carol@one.example': accountNamed('carol') });
-    const rest = new NotedDirectory({ 'carol@two.example': accountNamed('carol'), alice });
-    const realms = [
-      { domains: ['One.example'], directory: one },
-      { domains: undefined, directory: rest },
-    ];
+    function twoDirectories() {
+      const one = new NotedDirectory({ 'carol@one.example': accountNamed('carol') });
+      const rest = new NotedDirectory({ 'carol@two.example': accountNamed('carol'), alice });
+      const realms = [
+        { domains: ['One.example'], directory: one },
+        { domains: undefined, directory: rest },
+      ];
+      return { one, rest, realms };
+    }
 
     it('asks the one that has the domain', async () => {
+      const { one, rest, realms } = twoDirectories();
       const { authenticator } = setUp({ realms });
 
       await authenticator.authenticate(proof('carol@one.example'), context, signal);
@@ -237,7 +241,7 @@ describe('the authenticator', () => {
     });
 
     it('knows nobody of a domain that no directory has', async () => {
-      const { authenticator } = setUp({ realms: realms.slice(0, 1) });
+      const { authenticator } = setUp({ realms: twoDirectories().realms.slice(0, 1) });
 
       expect(await authenticator.authenticate(proof('carol@two.example'), context, signal)).toMatchObject({
         reason: 'unknownUser',
@@ -245,7 +249,7 @@ describe('the authenticator', () => {
     });
 
     it('does not take accounts of different directories for one', async () => {
-      const { authenticator } = setUp({ realms });
+      const { authenticator } = setUp({ realms: twoDirectories().realms });
 
       const asked = proof('carol@one.example', 'right', 'carol@two.example');
 

@@ -40,7 +40,9 @@ export const accounts = {
   /** Locked by an administrator (RFC draft-behera-ldap-password-policy). */
   kurt: account('kurt', { extra: ['pwdAccountLockedTime: 000001010000Z'] }),
   /** Has to choose a new password first. */
-  lena: account('lena', { extra: ['pwdReset: TRUE'] }),
+  lena: account('lena', {
+    extra: [`pwdPolicySubentry: cn=resetting,ou=policies,${SUFFIX}`, 'pwdReset: TRUE'],
+  }),
   /** Locked after three wrong passwords, for two seconds. */
   mona: account('mona', { extra: [`pwdPolicySubentry: cn=strict,ou=policies,${SUFFIX}`] }),
   /** With spaces, quotes and backslashes in the password. */
@@ -58,6 +60,7 @@ export function accountsLdif(): string {
 
 const POLICIES = [
   policy('expiring', ['pwdMaxAge: 86400']),
+  policy('resetting', ['pwdMustChange: TRUE']),
   policy('strict', ['pwdLockout: TRUE', 'pwdMaxFailure: 3', 'pwdLockoutDuration: 2']),
 ];
 
