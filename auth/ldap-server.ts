@@ -43,6 +43,7 @@ export class LdapServer {
   readonly #terms: LdapServerTerms;
   readonly #bindPlaces: Gate;
   readonly #idleBinds: BindConnection[] = [];
+  readonly #busyBinds = new Set<BindConnection>();
   readonly #closing = new AbortController();
   #search: SearchConnection | undefined;
   #dialing: Promise<SearchConnection> | undefined;
@@ -65,16 +66,22 @@ export class LdapServer {
   /** Searches as the service account. @throws {LdapUnreachable} when there is no answer. */
   async search(search: LdapSearch, signal: AbortSignal): Promise<LdapSearchResult> {
     const connection = await this.#searchConnection(signal);
-    return await this.#ask(connection, signal, (limited) => connection.search(search, limited));
+    const result = await this.#ask(connection, signal, (limited) => connection.search(search, limited));
+    return notBusy(result, this.url);
   }
 
   /** Binds as a user, alone on a connection. @throws {LdapUnreachable} when there is no answer. */
   async bind(bind: SimpleBind, signal: AbortSignal): Promise<LdapResult> {
     using _place = await this.#placeToBind(signal);
     const connection = await this.#bindConnection(signal);
-    const result = await this.#ask(connection, signal, (limited) => connection.bind(bind, limited));
-    this.#idleBinds.push(connection);
-    return result;
+    this.#busyBinds.add(connection);
+    try {
+      const result = await this.#ask(connection, signal, (limited) => connection.bind(bind, limited));
+      this.#idleBinds.push(connection);
+      return notBusy(result, this.url);
+    } finally {
+      this.#busyBinds.delete(connection);
+    }
   }
 
   /** Asks for the root DSE: any answer shows a server that takes our account. */
@@ -88,7 +95,7 @@ export class LdapServer {
     clearTimeout(this.#probeTimer);
     this.#closing.abort(new Error('the directory is closed'));
     this.#search?.close();
-    for (const connection of this.#idleBinds.splice(0)) {
+    for (const connection of [...this.#idleBinds.splice(0), ...this.#busyBinds]) {
       connection.close();
     }
   }
@@ -104,11 +111,6 @@ export class LdapServer {
       const result = await operation(deadline.signal);
       this.#heardAt = performance.now();
       this.#nowUp();
-      if (result.code === BUSY || result.code === UNAVAILABLE) {
-        throw new LdapUnreachable(`${this.url}: result ${result.code} ${result.diagnostic}`.trimEnd(), {
-          stage: 'busy',
-        });
-      }
       return result;
     } catch (error) {
       // One slow answer says nothing of a server that answers others meanwhile.
@@ -125,13 +127,17 @@ export class LdapServer {
     if (this.#search?.usable === true) {
       return this.#search;
     }
-    this.#dialing ??= this.#dial((limited) =>
-      dialAsService(this.#target, this.#terms.account, limited),
-    ).finally(() => {
+    this.#dialing ??= this.#dialSearch();
+    return await unlessAborted(this.#dialing, signal, `connect to ${this.url}: no time left`);
+  }
+
+  async #dialSearch(): Promise<SearchConnection> {
+    try {
+      this.#search = await this.#dial((limited) => dialAsService(this.#target, this.#terms.account, limited));
+      return this.#search;
+    } finally {
       this.#dialing = undefined;
-    });
-    this.#search = await unlessAborted(this.#dialing, signal, `connect to ${this.url}: no time left`);
-    return this.#search;
+    }
   }
 
   async #placeToBind(signal: AbortSignal): Promise<Disposable> {
@@ -151,7 +157,16 @@ export class LdapServer {
       }
     }
     const dialing = this.#dial((limited) => dialLdap(this.#target, limited));
-    return await unlessAborted(dialing, signal, `connect to ${this.url}: no time left`);
+    try {
+      return await unlessAborted(dialing, signal, `connect to ${this.url}: no time left`);
+    } catch (error) {
+      // Who waited has gone, so nobody would close what comes now; why a dial failed was told by #dial.
+      dialing.then(
+        (late) => late.close(),
+        () => undefined,
+      );
+      throw error;
+    }
   }
 
   /** Connects with a time of its own: a login that gives up early must not make the server look dead. */
@@ -202,6 +217,15 @@ export class LdapServer {
       this.#probeTimer = setTimeout(() => void probeAgain(), ms).unref();
     }
   }
+}
+
+/** @throws {LdapUnreachable} `busy` for answers by which a server asks to be left alone. */
+function notBusy<Result extends LdapResult>(result: Result, url: string): Result {
+  if (result.code === BUSY || result.code === UNAVAILABLE) {
+    const what = `${url}: result ${result.code} ${result.diagnostic}`.trimEnd();
+    throw new LdapUnreachable(what, { stage: 'busy' });
+  }
+  return result;
 }
 
 /** Waits for something shared as long as the waiter may; it goes on for the others. */
