@@ -3,7 +3,8 @@ import { inject } from 'vitest';
 import { useEngine } from './engine.ts';
 
 export type NodeName = 'node-a' | 'node-b' | 'node-c';
-export type ServerName = NodeName | 'ldap-master' | 'ldap-replica';
+/** The containers of a run: the servers, and one with mail clients, where the CA is /homing/ca.pem. */
+export type ServerName = NodeName | 'ldap-master' | 'ldap-replica' | 'clients';
 
 /** The ports of a node on 127.0.0.1. */
 export interface NodePorts {

@@ -154,6 +154,13 @@ async function planServers({ ca, nodes, ldap, keys }: ClusterTerms): Promise<Pla
     'node-c': courier,
     'ldap-master': slapd('ldap-master', ldap.master, ''),
     'ldap-replica': slapd('ldap-replica', ldap.replica, `ldaps://127.0.0.1:${ldap.master.ldaps}`),
+    clients: {
+      image: 'clients',
+      environment: {},
+      files: { 'ca.pem': ca.certificate },
+      ready: /^clients ready/m,
+      ports: [],
+    },
   };
 }
 

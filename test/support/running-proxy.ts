@@ -33,10 +33,7 @@ const START_MS = 15_000;
 const LOG_MS = 10_000;
 
 /** A configuration that reaches all nodes of the cluster; `changes` replaces whole settings of the top level. */
-export function clusterConfig(
-  cluster: Cluster,
-  changes: Record<string, unknown> = {},
-): ConfigFile {
+export function clusterConfig(cluster: Cluster, changes: Record<string, unknown> = {}): ConfigFile {
   return {
     name: 'proxy1',
     keyFile: cluster.proxies.proxy1.keyFile,
