@@ -16,7 +16,7 @@ export const PROTOCOLS: ReadonlyMap<string, MailProtocol> = new Map(
 );
 
 /** A running proxy. */
-export interface Proxy extends AsyncDisposable {
+export interface ProxyServer extends AsyncDisposable {
   readonly listening: readonly Listening[];
   /** Accepts no more, tells clients that are not logged in to come back, and gives sessions `graceMs` to end. */
   stop(graceMs: number): Promise<void>;
@@ -29,7 +29,10 @@ export interface ProxyParts {
 }
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
-export async function startProxy(settings: Settings, { authenticator, observe }: ProxyParts): Promise<Proxy> {
+export async function startProxy(
+  settings: Settings,
+  { authenticator, observe }: ProxyParts,
+): Promise<ProxyServer> {
   const listening: Listening[] = [];
   const sessions = new Sessions(settings.limits.connections);
   const context = {
