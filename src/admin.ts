@@ -23,14 +23,19 @@ export interface Admin extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Opens the HTTP listener for operators and their machines. @throws {Error} when the address can't be had. */
+/** Opens the HTTP listener for operators and their machines. @throws {Error} that names the address. */
 export async function startAdmin(settings: AdminSettings, view: AdminView): Promise<Admin> {
   const server = createServer(LIMITS, (request, response) => {
     void answer(request, response, view);
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.listen(settings.port, settings.address);
-  await once(server, 'listening');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the admin listener on ${settings.address}:${settings.port}: ${why}`, { cause: error });
+  }
   return { ...boundTo(server), [Symbol.asyncDispose]: () => close(server) };
 }
 

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { AdminSettings } from './admin.ts';
 import { buildDirectory, checkVerifiers, type DirectorySettings } from './config/directories.ts';
-import { configFiles } from './config/files.ts';
+import { configFiles, systemReason } from './config/files.ts';
 import { problemsOf } from './config/issues.ts';
 import { buildListener, checkDuplicates } from './config/listeners.ts';
 import { buildNode, checkDuplicateNodes, checkLoop, checkRequired } from './config/nodes.ts';
@@ -25,6 +25,8 @@ export interface Config {
   readonly directories: readonly DirectorySettings[];
   readonly log: { readonly level: Level; readonly format: 'auto' | 'json' | 'pretty' };
   readonly admin: AdminSettings | undefined;
+  /** How long sessions may go on when the program is told to stop. */
+  readonly stopMs: number;
   /** What is allowed, but seldom meant. */
   readonly warnings: readonly Problem[];
 }
@@ -46,11 +48,11 @@ export class ConfigError extends Error {
 /**
  * Reads and checks a configuration file and the files that it names.
  * @throws {ConfigError} with everything that is wrong, not only the first thing.
- * @throws {Error} Node's own, when the file itself can't be read.
+ * @throws {Error} when the file itself can't be read.
  */
 export function loadConfig(path: string): Config {
   const file = resolve(path);
-  const source = readSource(readFileSync(file, 'utf8'));
+  const source = readSource(readText(file));
   if (source.syntaxProblems.length > 0) throw new ConfigError(path, source.syntaxProblems);
   const findings = gatherFindings(source);
   const parsed = configSchema.safeParse(source.data);
@@ -59,6 +61,14 @@ export function loadConfig(path: string): Config {
   const problems = [...refused, ...findings.problems];
   if (parsed.data === undefined || problems.length > 0) throw new ConfigError(path, problems);
   return assemble(parsed.data, parts, findings.warnings);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`can't read the configuration ${file}: ${systemReason(error)}`, { cause: error });
+  }
 }
 
 interface Parts {
@@ -148,7 +158,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     limits,
     names: { ...names, defaultDomain: names.defaultDomain },
   };
-  return { settings, directories: parts.directories, log, admin, warnings };
+  return { settings, directories: parts.directories, log, admin, stopMs: times.stop, warnings };
 }
 
 function sound<T>(schema: z.ZodType<T>, value: unknown): T | undefined {

@@ -6,7 +6,9 @@ import type { DepartureCause } from '../protocols/protocol.ts';
  * metrics are observers of the same events. Times are milliseconds. Nothing here may hold a secret.
  */
 export type Event =
+  | ConfigWarning
   | Listening
+  | AdminListening
   | Stopping
   | Stopped
   | LoginEvent
@@ -20,12 +22,27 @@ export type Event =
 /** Takes every event; must not throw and must not wait. */
 export type Observer = (event: Event) => void;
 
+/** Something in the configuration that is allowed, but seldom meant. */
+export interface ConfigWarning {
+  readonly event: 'configWarning';
+  readonly line: number;
+  readonly setting: string;
+  readonly detail: string;
+}
+
 export interface Listening {
   readonly event: 'listening';
   readonly protocol: string;
   readonly address: string;
   readonly port: number;
   readonly tls: 'none' | 'implicit' | 'starttls';
+}
+
+/** The admin listener is open. */
+export interface AdminListening {
+  readonly event: 'adminListening';
+  readonly address: string;
+  readonly port: number;
 }
 
 export interface Stopping {

@@ -17,7 +17,9 @@ export function entryFor(event: Event): Entry {
       return { level: CONNECTION_END[event.how], message: 'connection ended without a login' };
     case 'directoryState':
       return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
+    case 'configWarning':
     case 'listening':
+    case 'adminListening':
     case 'stopping':
     case 'stopped':
     case 'sessionEnd':
@@ -78,7 +80,9 @@ const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not
 
 const OTHER: Readonly<Record<Exclude<Event['event'], 'login' | 'connectionEnd' | 'directoryState'>, Entry>> =
   {
+    configWarning: { level: 'warn', message: 'doubtful configuration' },
     listening: { level: 'info', message: 'listening' },
+    adminListening: { level: 'info', message: 'listening for admins' },
     stopping: { level: 'info', message: 'stopping' },
     stopped: { level: 'info', message: 'stopped' },
     sessionEnd: { level: 'info', message: 'session ended' },

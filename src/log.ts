@@ -59,7 +59,8 @@ function printableFields(data: object): Fields {
   for (const [key, value] of Object.entries(data)) {
     if (key === 'stack') fields[key] = printableStack(String(value));
     else if (typeof value === 'string') fields[key] = printable(value);
-    else if (typeof value === 'number' || typeof value === 'boolean') fields[key] = value;
+    else if (typeof value === 'number') fields[key] = Math.round(value * 10) / 10;
+    else if (typeof value === 'boolean') fields[key] = value;
   }
   return fields;
 }

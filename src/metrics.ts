@@ -51,6 +51,11 @@ function count(meters: Meters, event: Event): void {
       meters.bugs.inc();
       break;
     case 'listening':
+      // From the start a graph shall show 0, not nothing.
+      meters.sessions.inc({ protocol: event.protocol }, 0);
+      break;
+    case 'configWarning':
+    case 'adminListening':
     case 'stopping':
     case 'stopped':
     case 'linesDropped':
@@ -81,7 +86,7 @@ function countSessionEnd(meters: Meters, event: SessionEnd): void {
 }
 
 // A mechanism's name comes from the client; what we don't offer must not make new time series.
-const MECHANISMS = new Set(['PLAIN', 'LOGIN', 'LOGIN command', 'USER']);
+const MECHANISMS = new Set(['PLAIN', 'LOGIN', 'LOGIN command', 'USER', '-']);
 
 function mechanismLabel(mechanism: string): string {
   return MECHANISMS.has(mechanism) ? mechanism : 'other';

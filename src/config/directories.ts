@@ -44,6 +44,12 @@ export function buildDirectory(
   return options && { kind: 'ldap', domains, options };
 }
 
+/** Who tells a right password from a wrong one: the directory's server, a comparison with its hash, or the node. */
+export function verifiedBy(directory: DirectorySettings): 'bind' | 'hash' | 'node' {
+  if (directory.kind === 'ldif') return 'hash';
+  return directory.options.verify === 'none' ? 'node' : directory.options.verify;
+}
+
 /** Reports a directory that leaves passwords to nodes of which none verifies one. */
 export function checkVerifiers(
   directory: DirectorySettings,
@@ -51,7 +57,7 @@ export function checkVerifiers(
   nodes: readonly NodeSettings[],
   report: Report,
 ): void {
-  if (directory.options.verify !== 'none' || nodes.some(({ trust }) => trust.kind === 'replay')) return;
+  if (verifiedBy(directory) !== 'node' || nodes.some(({ trust }) => trust.kind === 'replay')) return;
   report.problem(
     [...path, 'verify'],
     'no node has trust: replay, so nobody would verify a password',
@@ -107,12 +113,7 @@ function buildLdif(
   const content = files.readPrivate(filePath, written.file)?.octets;
   if (content === undefined || schema === undefined) return undefined;
   const entries = accepted(() => parseLdif(content), filePath, report);
-  const verify = verification(written.verify);
-  return entries && { content, schema, verify, allowCleartext: written.allowCleartext };
-}
-
-function verification<T extends string>(written: T | 'node'): T | 'none' {
-  return written === 'node' ? 'none' : written;
+  return entries && { content, schema, allowCleartext: written.allowCleartext };
 }
 
 function buildLdap(
@@ -129,7 +130,7 @@ function buildLdap(
     servers: servers.filter((server) => server !== undefined),
     order: written.order,
     account,
-    verify: verification(written.verify),
+    verify: written.verify === 'node' ? 'none' : written.verify,
     allowCleartext: written.allowCleartext,
     schema,
     connectMs: written.connect,

@@ -77,8 +77,7 @@ function readChecked(
       closeSync(descriptor);
     }
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    report.problem(path, `can't read ${full}: ${SYSTEM_ERRORS[error.code] ?? error.code}`);
+    report.problem(path, `can't read ${full}: ${systemReason(error)}`);
   }
   return undefined;
 }
@@ -102,10 +101,9 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 };
 
-interface SystemError extends Error {
-  readonly code: string;
-}
-
-function isSystemError(error: unknown): error is SystemError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+/** Says in words why the system refused something. @throws {unknown} what is no error of the system. */
+export function systemReason(error: unknown): string {
+  if (!(error instanceof Error && 'code' in error)) throw error;
+  const code = String(error.code);
+  return SYSTEM_ERRORS[code] ?? code;
 }

@@ -145,10 +145,6 @@ const ldapSchema = z.strictObject({
 const ldifSchema = z.strictObject({
   kind: z.literal('ldif'),
   file: file.describe('LDIF file with the entries, mode 600: it has the hashes of all passwords'),
-  verify: z
-    .enum(['hash', 'node'])
-    .default('hash')
-    .describe('hash (compare the stored one) or node (leave it to nodes with trust: replay)'),
   allowCleartext,
   ...schemaShape,
 });

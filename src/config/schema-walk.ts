@@ -1,14 +1,6 @@
 import { z } from 'zod';
 import { type Path, valueAt } from './source.ts';
 
-/** The part of a schema that judges the setting at a path; `data` decides between the members of a union. */
-export function schemaAt(schema: unknown, path: Path, data: unknown): unknown {
-  const [part, ...rest] = path;
-  const inner = unwrapped(schema, data);
-  if (part === undefined) return schema;
-  return schemaAt(child(inner, part), rest, valueAt(data, [part]));
-}
-
 /** The names of the settings that a schema knows at a path; empty where it knows no names. */
 export function knownNames(schema: unknown, path: Path, data: unknown): readonly string[] {
   const value = valueAt(data, path);
@@ -23,6 +15,14 @@ export function knownNames(schema: unknown, path: Path, data: unknown): readonly
 export function descriptionAt(schema: unknown, path: Path, data: unknown): string | undefined {
   const found = schemaAt(schema, path, data);
   return found instanceof z.ZodType ? found.description : undefined;
+}
+
+/** The part of a schema that judges the setting at a path; `data` decides between the members of a union. */
+function schemaAt(schema: unknown, path: Path, data: unknown): unknown {
+  const [part, ...rest] = path;
+  const inner = unwrapped(schema, data);
+  if (part === undefined) return schema;
+  return schemaAt(child(inner, part), rest, valueAt(data, [part]));
 }
 
 function unwrapped(schema: unknown, data: unknown): unknown {

@@ -21,6 +21,7 @@ const timesSchema = z.strictObject({
   halfClose: duration
     .prefault('5s')
     .describe('how long a relayed session may go on in one direction after the other has ended'),
+  stop: duration.prefault('300s').describe('how long sessions may go on after SIGTERM'),
 });
 
 const limitsSchema = z.strictObject({

@@ -15,20 +15,6 @@ export const duration = z.unknown().transform((written, context) => {
 const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const MAX_MS = 24 * 3_600_000;
 
-/** A size with its unit, as `512B`, `64KiB` or `4MiB`; read as octets. */
-export const size = z.unknown().transform((written, context) => {
-  const [, number, unit] = /^(\d+) ?(B|KiB|MiB|GiB)$/.exec(String(written)) ?? [];
-  const octets = Number(number) * (unit === undefined ? Number.NaN : (OCTETS[unit] ?? Number.NaN));
-  if (Number.isSafeInteger(octets)) return octets;
-  return refuse(
-    context,
-    `${shown(written)} is not a size`,
-    'a whole number and its unit, as in 512B, 64KiB, 4MiB',
-  );
-});
-
-const OCTETS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
-
 export const port = z.int().min(1).max(65535);
 /** A port to listen on; 0 lets the system choose. */
 export const listeningPort = z.int().min(0).max(65535);
@@ -62,7 +48,7 @@ export const proxyName = z
   });
 
 /** Reports what is wrong with a value, and what would be right. */
-export function refuse(context: z.RefinementCtx, message: string, hint: string): never {
+function refuse(context: z.RefinementCtx, message: string, hint: string): never {
   context.addIssue({ code: 'custom', message, params: { hint } });
   return z.NEVER;
 }

@@ -1,0 +1,67 @@
+import yargs from 'yargs';
+import { checkCommand } from './commands/check.ts';
+import { explainCommand } from './commands/explain.ts';
+import { hashCommand } from './commands/hash.ts';
+import { secretCommand } from './commands/secret.ts';
+import { serveCommand } from './commands/serve.ts';
+import { OperatorError, type Terminal, UsageError } from './commands/terminal.ts';
+import { describeProblem } from './config/excerpt.ts';
+import { ConfigError } from './config.ts';
+
+/**
+ * Runs one command of `homing`.
+ * @returns the exit code: 0, 1 when the command failed, 2 when the command line makes no sense.
+ */
+export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    terminal.output.write(await parse(args, terminal));
+    return 0;
+  } catch (error) {
+    terminal.errors.write(describeFailure(error));
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+/** @returns the text of `--help` and `--version`; empty when a command ran. */
+async function parse(args: readonly string[], terminal: Terminal): Promise<string> {
+  let text = '';
+  await yargs()
+    .scriptName('homing')
+    .usage('$0 <command>\n\nAn IMAP and POP3 authenticating proxy that takes every login to its home node.')
+    .command(serveCommand(terminal))
+    .command(checkCommand(terminal))
+    .command(explainCommand(terminal))
+    .command(secretCommand(terminal))
+    .command(hashCommand(terminal))
+    .demandCommand(1, 1, 'which command?')
+    .strict()
+    .recommendCommands()
+    .example('homing secret --name proxy1', "1. make this proxy's key, and let the nodes know it")
+    .example('homing check homing.yaml', '2. check the configuration')
+    .example('homing explain ann@example.org -c homing.yaml --login', '3. see where a user would go')
+    .example('homing serve -c homing.yaml', '4. run')
+    .epilogue(
+      'Exit codes: 0 done; 1 failed, with the reason on standard error; 2 not a command line of homing.',
+    )
+    .wrap(100)
+    .version()
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message);
+    })
+    .parseAsync([...args], {}, (_error, _parsed, output) => {
+      text = output === '' ? '' : `${output}\n`;
+    });
+  return text;
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof ConfigError) {
+    const { file, problems } = error;
+    return problems.map((problem) => describeProblem(file, problem)).join('');
+  }
+  if (error instanceof UsageError) return `homing: ${error.message}\nSee: homing --help\n`;
+  if (!(error instanceof Error)) return `homing: ${String(error)}\n`;
+  const expected = error instanceof OperatorError || 'code' in error || 'cause' in error;
+  return expected ? `homing: ${error.message}\n` : `homing: bug: ${error.stack}\n`;
+}

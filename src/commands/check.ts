@@ -1,0 +1,64 @@
+import type { CommandModule } from 'yargs';
+import { type DirectorySettings, verifiedBy } from '../config/directories.ts';
+import { describeProblem } from '../config/excerpt.ts';
+import { type Config, loadConfig } from '../config.ts';
+import type { ListenerSettings, NodeSettings } from '../settings.ts';
+import type { Terminal } from './terminal.ts';
+
+/** `homing check FILE`: says what is wrong with a configuration, or what it would run. */
+export function checkCommand({ output }: Terminal): CommandModule<object, { file: string }> {
+  return {
+    command: 'check <file>',
+    describe: 'Check a configuration file, and show what it would run',
+    builder: (args) =>
+      args
+        .positional('file', { type: 'string', demandOption: true, describe: 'configuration file (YAML)' })
+        .epilogue(
+          'Says of everything that is wrong where it stands and what would be right, and ends with code 1 then. ' +
+            'It reads the files that the configuration names, and connects to nobody.',
+        ),
+    handler: ({ file }) => {
+      const config = loadConfig(file);
+      for (const warning of config.warnings) output.write(`warning: ${describeProblem(file, warning)}`);
+      output.write(`${file}: ok\n${summary(config)}`);
+    },
+  };
+}
+
+/** TLS in words, for listeners and nodes. */
+export const TLS_WORDS = { none: 'no TLS', starttls: 'STARTTLS', implicit: 'TLS from the start' } as const;
+
+function summary({ settings, directories, log, admin }: Config): string {
+  const lines = [
+    ...settings.listeners.map((listener) => ['listens', listenerText(listener)] as const),
+    ...directories.map((directory) => ['asks', directoryText(directory)] as const),
+    ...settings.nodes.map((node) => ['connects to', nodeText(node)] as const),
+    ['logs', `${log.level} and above, ${log.format}`] as const,
+    ['admin', admin === undefined ? 'no listener' : `http://${admin.address}:${admin.port}/metrics`] as const,
+  ];
+  return lines.map(([what, text]) => `  ${what.padEnd(12)} ${text}\n`).join('');
+}
+
+function listenerText({ protocol, address, port, tls, allowPlaintext }: ListenerSettings): string {
+  const security = TLS_WORDS[tls.mode];
+  return `${protocol} on ${address} port ${port}, ${security}${allowPlaintext ? ', passwords in clear text' : ''}`;
+}
+
+function directoryText(directory: DirectorySettings): string {
+  const { domains } = directory;
+  const { schema } = directory.options;
+  const what =
+    directory.kind === 'ldif' ? 'an LDIF file' : directory.options.servers.map(({ url }) => url).join(', ');
+  const whom = domains === undefined ? 'all domains' : domains.join(', ');
+  const below = schema.options.base === '' ? '' : `, below ${schema.options.base}`;
+  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}`;
+}
+
+function nodeText({ name, host, kind, ports, tls, trust, required }: NodeSettings): string {
+  const where = [...ports].map(([protocol, port]) => `${protocol} ${port}`).join(', ');
+  const security = TLS_WORDS[tls.mode];
+  const proof = trust.kind === 'replay' ? 'replay' : `${trust.kind} as ${trust.name}`;
+  const told = required.length === 0 ? '' : `, must be told ${required.join(', ')}`;
+  const address = host === undefined || host === name ? '' : ` at ${host}`;
+  return `${name}${address} (${kind}), ${where}, ${security}, ${proof}${told}`;
+}

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import type { CommandModule } from 'yargs';
+import type { Account, Trace } from '../../auth/directory.ts';
+import { LoginFailure } from '../../auth/failure.ts';
+import { Secret } from '../../auth/secret.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { Deadline } from '../deadline.ts';
+import { type Directories, openDirectories } from '../directories.ts';
+import { openHome } from '../home.ts';
+import { printable } from '../printable.ts';
+import { PROTOCOLS } from '../proxy.ts';
+import { NodeTable } from '../routing/node-table.ts';
+import { type Home, type Member, planRoute } from '../routing/route.ts';
+import { TLS_WORDS } from './check.ts';
+import { configOption } from './config-option.ts';
+import { readPassword } from './read-password.ts';
+import { OperatorError, type Terminal } from './terminal.ts';
+
+interface ExplainOptions {
+  readonly user: string;
+  readonly config: string;
+  readonly service: string;
+  readonly password: boolean;
+  readonly login: boolean;
+}
+
+/** `homing explain USER`: shows each step from a login name to its node. */
+export function explainCommand(terminal: Terminal): CommandModule<object, ExplainOptions> {
+  return {
+    command: 'explain <user>',
+    describe: 'Show each step from a login name to its home node, with the time it takes',
+    builder: (args) =>
+      args
+        .positional('user', {
+          type: 'string',
+          demandOption: true,
+          describe: 'login name, as a client would send it',
+        })
+        .options(configOption)
+        .option('service', { choices: [...PROTOCOLS.keys()], default: 'imap', describe: 'mail protocol' })
+        .option('password', {
+          type: 'boolean',
+          default: false,
+          describe: 'verify a password too: it is asked for, or read from standard input',
+        })
+        .option('login', {
+          type: 'boolean',
+          default: false,
+          describe: 'log in at the node too, as the proxy would; the mailbox is not touched',
+        })
+        .example('homing explain ann@example.org', 'where does this user go?')
+        .example('homing explain ann@example.org --login', 'does the node believe this proxy?')
+        .epilogue(
+          'Ends with code 1 when a login would fail. Asks the directory anew, not the running proxy.',
+        ),
+    handler: (options) => explain(options, terminal),
+  };
+}
+
+async function explain(options: ExplainOptions, terminal: Terminal): Promise<void> {
+  const config = loadConfig(options.config);
+  const password = options.password
+    ? await readPassword(terminal, `Password of ${options.user}: `)
+    : undefined;
+  const step = stepsTo(terminal);
+  await using directories = openDirectories(config.directories, config.settings.names, (event) => {
+    if (event.event === 'directoryState') step('directory', `${event.server}: ${event.detail ?? 'usable'}`);
+  });
+  try {
+    const account = await findAccount({ options, config, directories, step }, password);
+    const home = planRoute(account, options.service, new NodeTable(config.settings.nodes));
+    for (const member of home) explainMember(member, account, step);
+    if (options.login) await logIn({ options, config, step }, { account, home, password });
+    step('result', options.login ? 'logged in' : `a login would go to ${home[0].node.name}`);
+  } catch (error) {
+    if (!(error instanceof LoginFailure)) throw error;
+    step('result', `a login would fail: ${error.reason}`);
+    throw new OperatorError(error.message, { cause: error });
+  }
+}
+
+interface Explanation {
+  readonly options: ExplainOptions;
+  readonly config: Config;
+  readonly step: Trace;
+}
+
+async function findAccount(
+  { options, config, directories, step }: Explanation & { readonly directories: Directories },
+  password: Secret | undefined,
+): Promise<Account> {
+  using deadline = new Deadline(config.settings.times.directoryMs, NEVER);
+  const { authenticator } = directories;
+  const name = Buffer.from(options.user);
+  const context = { service: options.service, trace: step };
+  if (password === undefined) {
+    const account = await authenticator.lookup(name, context, deadline.signal);
+    if (account === undefined)
+      throw new LoginFailure('unknownUser', 'no directory has an account of this name');
+    if (account.bar !== undefined) throw new LoginFailure(account.bar, `${account.entry} says so`);
+    return account;
+  }
+  const proof = { kind: 'password', authzid: Buffer.alloc(0), authcid: name, password } as const;
+  const result = await authenticator.authenticate(proof, context, deadline.signal);
+  if (result.kind === 'admitted') return result.account;
+  throw new LoginFailure(result.reason, result.detail ?? 'the directory refuses this login');
+}
+
+function explainMember({ node, port, forwarded }: Member, account: Account, step: Trace): void {
+  const { settings, host, name } = node;
+  const by = settings.name === name ? '' : `, by the pattern ${settings.name}`;
+  const security = TLS_WORDS[settings.tls.mode];
+  step('node', `${name}${by}: ${settings.kind} at ${host} port ${port}, ${security}`);
+  const { trust } = settings;
+  step(
+    'trust',
+    trust.kind === 'replay' ? "replay: the user's own password" : `${trust.kind} as ${trust.name}`,
+  );
+  const told = [...forwarded].map(([key, value]) => `${key}=${value}`).join(', ');
+  step('told', `user ${account.name}${told === '' ? '' : `, ${told}`}`);
+}
+
+async function logIn(
+  { options, config, step }: Explanation,
+  { account, home, password }: { account: Account; home: Home; password: Secret | undefined },
+): Promise<void> {
+  const protocol = PROTOCOLS.get(options.service);
+  if (protocol === undefined) throw new OperatorError(`there is no protocol ${options.service}`);
+  if (password === undefined && home.some(({ node }) => node.settings.trust.kind === 'replay')) {
+    throw new OperatorError("a node takes the user's own password, so --login needs --password");
+  }
+  const here = { ip: '127.0.0.1', port: 0 };
+  const sessionId = randomBytes(16).toString('base64url');
+  const origin = { client: here, listener: here, sessionId, ttl: 1 };
+  const login = { protocol, user: account.name, password: password ?? new Secret(Buffer.alloc(0)), origin };
+  const terms = { times: config.settings.times, leadsToUs: () => false };
+  const opened = await openHome(home, login, terms, NEVER);
+  opened.session.transport.destroy();
+  step('login', `${opened.node} let ${account.name} in; its log has the session id ${sessionId}`);
+}
+
+/** Nobody leaves before the end: whoever waits here presses Ctrl-C. */
+const NEVER = new AbortController().signal;
+
+/** Writes each step with the time since the one before. */
+function stepsTo({ output }: Terminal): Trace {
+  let beforeMs = performance.now();
+  return (step, detail) => {
+    const nowMs = performance.now();
+    const time = `${(nowMs - beforeMs).toFixed(1)} ms`;
+    beforeMs = nowMs;
+    output.write(`${time.padStart(10)}  ${step.padEnd(9)}  ${printable(detail, 1000)}\n`);
+  };
+}

@@ -1,0 +1,89 @@
+import type { CommandModule } from 'yargs';
+import { type AdminView, startAdmin } from '../admin.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { openDirectories } from '../directories.ts';
+import type { Observer } from '../events.ts';
+import { makeLog } from '../log.ts';
+import { LogOutput } from '../log-output.ts';
+import { makeMetrics } from '../metrics.ts';
+import { startProxy } from '../proxy.ts';
+import { configOption } from './config-option.ts';
+import { stopSignal } from './stop-signal.ts';
+import { isTerminal, type Terminal, wantsColour } from './terminal.ts';
+
+/** Time for the last log lines when their reader is slow. */
+const FLUSH_MS = 1000;
+
+/** `homing serve`: runs the proxy until it's told to stop. */
+export function serveCommand(terminal: Terminal): CommandModule<object, { config: string }> {
+  return {
+    command: 'serve',
+    describe: 'Run the proxy',
+    builder: (args) =>
+      args
+        .options(configOption)
+        .example('homing serve --config homing.yaml', 'runs until Ctrl-C or SIGTERM')
+        .epilogue(
+          'Writes its log to standard output: JSON, or lines for people on a terminal. SIGTERM and Ctrl-C stop it: ' +
+            'it takes no more clients, waits for the sessions for the time that times.stop gives (after Ctrl-C for ' +
+            'a moment only), and ends with code 0. A second signal ends it at once.',
+        ),
+    handler: ({ config }) => serve(loadConfig(config), terminal),
+  };
+}
+
+async function serve(config: Config, { output }: Terminal): Promise<void> {
+  const lines = new LogOutput(output);
+  const format = config.log.format === 'auto' ? autoFormat(output) : config.log.format;
+  const log = makeLog({ level: config.log.level, format, colour: wantsColour(output) }, lines);
+  const metrics = makeMetrics({ droppedLines: () => lines.dropped });
+  const observe: Observer = (event) => {
+    log(event);
+    metrics.observe(event);
+  };
+  process.on('uncaughtExceptionMonitor', (error) => {
+    observe({
+      event: 'bug',
+      detail: String(error),
+      ...(error.stack !== undefined && { stack: error.stack }),
+    });
+  });
+  for (const { line, setting, message } of config.warnings) {
+    observe({ event: 'configWarning', line, setting, detail: message });
+  }
+  try {
+    await run(config, observe, metrics);
+  } finally {
+    await lines.flush(FLUSH_MS);
+  }
+}
+
+async function run(config: Config, observe: Observer, metrics: AdminView['metrics']): Promise<void> {
+  const { settings, stopMs } = config;
+  using signal = stopSignal();
+  await using directories = openDirectories(config.directories, settings.names, observe);
+  const proxy = await startProxy(settings, { authenticator: directories.authenticator, observe });
+  let stopping = false;
+  const view: AdminView = {
+    metrics,
+    observe,
+    whyNotReady: async (deadline) => (stopping ? 'stopping' : directories.whyNotReady(deadline)),
+  };
+  try {
+    await using admin = config.admin && (await startAdmin(config.admin, view));
+    if (admin !== undefined) observe({ event: 'adminListening', address: admin.address, port: admin.port });
+    const name = await signal.received;
+    stopping = true;
+    await proxy.stop(name === 'SIGINT' ? Math.min(CTRL_C_MS, stopMs) : stopMs);
+  } catch (error) {
+    await proxy.stop(0);
+    throw error;
+  }
+}
+
+/** Who presses Ctrl-C sits there and waits. */
+const CTRL_C_MS = 2000;
+
+function autoFormat(output: Terminal['output']): 'json' | 'pretty' {
+  return isTerminal(output) ? 'pretty' : 'json';
+}

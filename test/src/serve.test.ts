@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { CANARY, ConfigFolder, good } from '../support/config-folder.ts';
+
+const folder = new ConfigFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+const started: ChildProcess[] = [];
+// A test that failed leaves no proxy behind.
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly lines: Record<string, unknown>[];
+  /** Resolves with the first line of an event. */
+  line(event: string): Promise<Record<string, unknown>>;
+}
+
+function serve(config: string): Served {
+  const path = folder.write('serve.yaml', config);
+  const child = spawn(process.execPath, ['src/main.ts', 'serve', '--config', path], { stdio: 'pipe' });
+  started.push(child);
+  const lines: Record<string, unknown>[] = [];
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (text) => lines.push(JSON.parse(text)));
+  return {
+    child,
+    lines,
+    line: async (event) => {
+      for (;;) {
+        const found = lines.find(({ event: name }) => name === event);
+        if (found !== undefined) return found;
+        await once(reader, 'line');
+      }
+    },
+  };
+}
+
+const CONFIG = `${good('port: 1143', 'port: 0')}admin: { port: 0 }\nlog: { level: debug }\n`;
+
+describe('homing serve', () => {
+  it('runs until SIGTERM, then ends in order, and never logs a secret', { timeout: 20_000 }, async () => {
+    const { child, lines, line } = serve(CONFIG);
+
+    const { port } = await line('adminListening');
+    const alive = await fetch(`http://127.0.0.1:${port}/healthz`);
+    child.kill('SIGTERM');
+    const [code] = await once(child, 'exit');
+
+    expect([alive.status, code]).toEqual([200, 0]);
+    expect(lines.map(({ event }) => event)).toEqual(['listening', 'adminListening', 'stopping', 'stopped']);
+    expect(JSON.stringify(lines)).not.toContain(CANARY);
+  });
+
+  it('goes on without the reader of its log, and counts the lines', { timeout: 20_000 }, async () => {
+    const { child, line } = serve(CONFIG);
+    const { port } = await line('adminListening');
+    const { port: mailPort } = await line('listening');
+
+    child.stdout?.destroy();
+    const dropped = await droppedAfterConnections(Number(port), Number(mailPort));
+    child.kill('SIGTERM');
+    const [code] = await once(child, 'exit');
+
+    expect(dropped).toBeGreaterThan(0);
+    expect(code).toBe(0);
+  });
+
+  it('says in one line that a port is taken', { timeout: 20_000 }, async () => {
+    const first = serve(CONFIG);
+    const { port } = await first.line('listening');
+    const second = serve(CONFIG.replace('port: 0', `port: ${port}`));
+
+    const [errors] = await once(second.child.stderr ?? second.child, 'data');
+    const [code] = await once(second.child, 'exit');
+    first.child.kill('SIGTERM');
+    await once(first.child, 'exit');
+
+    expect(String(errors)).toMatch(/^homing: 127\.0\.0\.1:\d+ is taken: [^\n]+\n$/);
+    expect(code).toBe(1);
+  });
+});
+
+async function droppedAfterConnections(adminPort: number, mailPort: number): Promise<number> {
+  for (;;) {
+    // The mail listener logs the end of a connection that is no mail protocol.
+    await fetch(`http://127.0.0.1:${mailPort}/`).catch(() => 'refused');
+    const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+    const dropped = Number(/^homing_log_lines_dropped_total (\d+)$/m.exec(text)?.[1]);
+    if (dropped > 0) return dropped;
+  }
+}
