@@ -1,5 +1,6 @@
 import yargs from 'yargs';
 import { checkCommand } from './commands/check.ts';
+import { demoCommand } from './commands/demo.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hashCommand } from './commands/hash.ts';
 import { secretCommand } from './commands/secret.ts';
@@ -31,6 +32,7 @@ async function parse(args: readonly string[], terminal: Terminal): Promise<strin
     .command(serveCommand(terminal))
     .command(checkCommand(terminal))
     .command(explainCommand(terminal))
+    .command(demoCommand(terminal))
     .command(secretCommand(terminal))
     .command(hashCommand(terminal))
     .demandCommand(1, 1, 'which command?')
