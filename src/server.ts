@@ -19,9 +19,6 @@ const MECHANISMS: ReadonlyMap<string, SaslServerFactory> = new Map([
   ['LOGIN', loginServer],
 ]);
 
-/** Names of the SASL mechanisms that a listener can offer. */
-export const MECHANISM_NAMES: readonly string[] = [...MECHANISMS.keys()];
-
 /** A listening socket and the connections that came through it. */
 export class Listener {
   readonly #settings: ListenerSettings;
@@ -106,7 +103,7 @@ function termsOf(
   for (const name of settings.mechanisms) {
     const factory = MECHANISMS.get(name);
     if (factory === undefined) {
-      throw new Error(`no SASL mechanism "${name}"; there are ${MECHANISM_NAMES.join(', ')}`);
+      throw new Error(`no SASL mechanism "${name}"; there are ${[...MECHANISMS.keys()].join(', ')}`);
     }
     mechanisms.set(name, factory);
   }

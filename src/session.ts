@@ -159,7 +159,9 @@ export class Session {
       return { client, node, user: findings.user, nodeName: findings.node ?? '' };
     } catch (error) {
       const failure = this.#failureOf(error);
-      findings.detail = failure.message;
+      if (failure.message !== '') {
+        findings.detail = failure.message;
+      }
       this.#reportLogin(attempt, failure.reason, findings, startedMs);
       await waitToAnswer(startedMs, this.#context.times.failureMs, attempt.abandoned);
       attempt.reject(WIRE_ANSWER[failure.reason], this.#connection.session);
@@ -209,7 +211,7 @@ export class Session {
       const result = await authenticator.authenticate(attempt.proof, context, deadline.signal);
       if (result.kind === 'refused') {
         findings.user = result.known ?? findings.user;
-        throw new LoginFailure(result.reason, result.detail ?? 'refused');
+        throw new LoginFailure(result.reason, result.detail ?? '');
       }
       findings.user = result.account.name;
       if (result.actingFor !== undefined) {

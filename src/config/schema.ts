@@ -3,7 +3,7 @@ import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
 import { directorySchema } from './schema-directory.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
 import { nodeSchema } from './schema-node.ts';
-import { duration, file, listeningPort, proxyName } from './values.ts';
+import { delay, duration, file, listeningPort, proxyName } from './values.ts';
 
 const timesSchema = z.strictObject({
   unauthenticated: duration.prefault('120s').describe('how long a client may take to log in, in all'),
@@ -15,9 +15,9 @@ const timesSchema = z.strictObject({
   loginWithSpare: duration
     .prefault('5s')
     .describe("how long a node's greeting and proof may take while another member of the home is left"),
-  failure: duration
+  failure: delay
     .prefault('2s')
-    .describe('how long after its login a failure is answered, at the earliest'),
+    .describe('how long after its login a failure is answered, at the earliest; 0s where nobody guesses'),
   halfClose: duration
     .prefault('5s')
     .describe('how long a relayed session may go on in one direction after the other has ended'),

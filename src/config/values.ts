@@ -1,16 +1,24 @@
 import { z } from 'zod';
 
 /** A duration with its unit, as `500ms`, `5s`, `2m` or `1h`; read as milliseconds. */
-export const duration = z.unknown().transform((written, context) => {
+export const duration = durationFrom(1);
+/** A duration that may be `0s`, for none. */
+export const delay = durationFrom(0);
+
+function durationFrom(leastMs: number) {
+  return z.unknown().transform((written, context) => readDuration(written, leastMs, context));
+}
+
+function readDuration(written: unknown, leastMs: number, context: z.RefinementCtx) {
   const [, number, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)$/.exec(String(written)) ?? [];
   const ms = Math.round(Number(number) * (unit === undefined ? Number.NaN : (MS[unit] ?? Number.NaN)));
-  if (ms >= 1 && ms <= MAX_MS) return ms;
+  if (ms >= leastMs && ms <= MAX_MS) return ms;
   return refuse(
     context,
     `${shown(written)} is not a duration`,
     'a number and its unit, as in 500ms, 5s, 2m; 24h at most',
   );
-});
+}
 
 const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const MAX_MS = 24 * 3_600_000;

@@ -2,7 +2,7 @@
 import { inject } from 'vitest';
 import { useEngine } from './engine.ts';
 
-export type NodeName = 'node-a' | 'node-b' | 'node-c';
+export type NodeName = 'node-a' | 'node-b' | 'node-c' | 'node-p';
 /** The containers of a run: the servers, and one with mail clients, where the CA is /homing/ca.pem. */
 export type ServerName = NodeName | 'ldap-master' | 'ldap-replica' | 'clients';
 
@@ -31,7 +31,7 @@ export interface Cluster {
   /** The engine's address, as in DOCKER_HOST. */
   readonly dockerHost: string;
   readonly containers: Readonly<Record<ServerName, string>>;
-  /** node-a is Dovecot 2.3, node-b Dovecot 2.4, node-c Courier. */
+  /** node-a is Dovecot 2.3, node-b Dovecot 2.4, node-c Courier; node-p is Dovecot 2.3 that takes PLAIN too. */
   readonly nodes: Readonly<Record<NodeName, NodePorts>>;
   readonly ldap: Readonly<Record<'master' | 'replica', LdapPorts>>;
   /** A port where nothing listens: the home of heidi. */
@@ -108,16 +108,6 @@ export async function exec(
 ): Promise<{ output: string; exitCode: number }> {
   const runtime = await engineClient();
   return await runtime.container.exec(runtime.container.getById(cluster().containers[server]), command);
-}
-
-/** Stops a server with its container. Whoever stops one starts it again: other tests use it too. */
-export async function stop(server: ServerName): Promise<void> {
-  await (await containerOf(server)).stop({ t: 2 });
-}
-
-/** Starts a stopped server, on the same ports. It may take a moment until it listens. */
-export async function start(server: ServerName): Promise<void> {
-  await (await containerOf(server)).start();
 }
 
 /** Freezes a server: its ports accept connections, and nothing answers. */

@@ -98,9 +98,9 @@ async function planServers({ ca, nodes, ldap, keys }: ClusterTerms): Promise<Pla
   const storedKeys = await Promise.all(
     Object.entries(keys).map(async ([name, key]) => `${name}:${await dovecotKey(key)}::::::\n`),
   );
-  const dovecot = (version: string, node: NodeName): ServerPlan => ({
+  const dovecot = (version: string, node: NodeName, MECHANISMS = 'scram-sha-256'): ServerPlan => ({
     image: `dovecot-${version}`,
-    environment: { ...nodeEnvironment(node, nodes[node]), PROXY_NETS, AUTH_DEBUG: 'yes' },
+    environment: { ...nodeEnvironment(node, nodes[node]), PROXY_NETS, AUTH_DEBUG: 'yes', MECHANISMS },
     files: {
       ...deployed(`dovecot/${version}`, ['dovecot.conf']),
       ...imageFiles('dovecot'),
@@ -152,6 +152,7 @@ async function planServers({ ca, nodes, ldap, keys }: ClusterTerms): Promise<Pla
     'node-a': dovecot('2.3', 'node-a'),
     'node-b': dovecot('2.4', 'node-b'),
     'node-c': courier,
+    'node-p': dovecot('2.3', 'node-p', 'scram-sha-256 plain'),
     'ldap-master': slapd('ldap-master', ldap.master, ''),
     'ldap-replica': slapd('ldap-replica', ldap.replica, `ldaps://127.0.0.1:${ldap.master.ldaps}`),
     clients: {
@@ -204,12 +205,12 @@ async function replicated({ ldap }: LdapPorts): Promise<void> {
 }
 
 async function choosePorts() {
-  const ports = await freePorts(17);
+  const ports = await freePorts(21);
   const next = () => ports.pop() ?? 0;
   const node = (): NodePorts => ({ imap: next(), imaps: next(), pop3: next(), pop3s: next() });
   const server = (): LdapPorts => ({ ldap: next(), ldaps: next() });
   return {
-    nodes: { 'node-a': node(), 'node-b': node(), 'node-c': node() },
+    nodes: { 'node-a': node(), 'node-b': node(), 'node-c': node(), 'node-p': node() },
     ldap: { master: server(), replica: server() },
     downPort: next(),
   };

@@ -61,7 +61,7 @@ export function clusterConfig(cluster: Cluster, changes: Record<string, unknown>
       },
     ],
     // A failed login needs no delay where nobody guesses.
-    times: { failure: '1ms' },
+    times: { failure: '0s' },
     log: { level: 'debug', format: 'json' },
     ...changes,
   };

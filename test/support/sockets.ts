@@ -37,25 +37,6 @@ export async function readAll(socket: Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Reads until `pattern` is seen in all that came since the call. */
-export async function readUntil(socket: Socket, pattern: RegExp): Promise<string> {
-  let text = '';
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const take = (chunk: Buffer): void => {
-    text += chunk.toString('latin1');
-    if (pattern.test(text)) {
-      resolve(text);
-    }
-  };
-  const fail = (): void => reject(new Error(`the connection ended before ${pattern}; it said: ${text}`));
-  socket.on('data', take).once('close', fail).once('end', fail);
-  try {
-    return await promise;
-  } finally {
-    socket.off('data', take).off('close', fail).off('end', fail);
-  }
-}
-
 export function sha256(octets: Buffer): string {
   return createHash('sha256').update(octets).digest('hex');
 }

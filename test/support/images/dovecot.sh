@@ -13,6 +13,7 @@ login_greeting = $NODE ready
 log_path = /dev/stderr
 log_timestamp = "%Y-%m-%d %H:%M:%S "
 auth_debug = $AUTH_DEBUG
+auth_mechanisms = $MECHANISMS
 service imap-login {
   inet_listener imap {
     port = $IMAP_PORT
