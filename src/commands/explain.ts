@@ -129,7 +129,7 @@ async function logIn(
   if (password === undefined && home.some(({ node }) => node.settings.trust.kind === 'replay')) {
     throw new OperatorError("a node takes the user's own password, so --login needs --password");
   }
-  const here = { ip: '127.0.0.1', port: 0 };
+  const here = { ip: '127.0.0.1', port: DISCARD_PORT };
   const sessionId = randomBytes(16).toString('base64url');
   const origin = { client: here, listener: here, sessionId, ttl: 1 };
   const login = { protocol, user: account.name, password: password ?? new Secret(Buffer.alloc(0)), origin };
@@ -138,6 +138,9 @@ async function logIn(
   opened.session.transport.destroy();
   step('login', `${opened.node} let ${account.name} in; its log has the session id ${sessionId}`);
 }
+
+/** Stands for the port of a client that there is none of; Dovecot takes no 0. */
+const DISCARD_PORT = 9;
 
 /** Nobody leaves before the end: whoever waits here presses Ctrl-C. */
 const NEVER = new AbortController().signal;

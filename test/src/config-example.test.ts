@@ -11,6 +11,20 @@ afterAll(() => folder[Symbol.dispose]());
 
 const EXAMPLE = readFileSync('deploy/homing/homing.example.yaml', 'utf8');
 
+describe("README's configuration", () => {
+  it('is accepted as it stands there', async () => {
+    const [, yaml = ''] = /```yaml\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    copyFileSync(join(folder.path, 'cert.pem'), join(folder.path, 'fullchain.pem'));
+    copyFileSync(join(folder.path, 'key.pem'), join(folder.path, 'privkey.pem'));
+    copyFileSync(join(folder.path, 'ca.pem'), join(folder.path, 'nodes-ca.pem'));
+
+    const { code, output, errors } = await run(['check', folder.write('readme.yaml', yaml)]);
+
+    expect([code, errors]).toEqual([0, '']);
+    expect(output).not.toContain('warning');
+  });
+});
+
 describe('the example of a configuration', () => {
   it('is accepted as it is', async () => {
     mkdirSync(join(folder.path, 'tls'));

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { accounts } from '../support/accounts.ts';
+import { cluster } from '../support/cluster.ts';
+import { logIn, openSession } from '../support/mail-session.ts';
+import { spellings } from '../support/recording-relay.ts';
+import { clusterConfig, ldapDirectory, RunningProxy } from '../support/running-proxy.ts';
+
+let folder = '';
+let config = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'homing-operator-'));
+  config = join(folder, 'homing.yaml');
+  writeFileSync(config, stringify(clusterConfig(cluster())));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs a command as an operator would. */
+async function homing(args: readonly string[], input = '') {
+  const child = spawn(process.execPath, ['src/main.ts', ...args]);
+  child.stdin.end(input);
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+  return { output, errors, code: child.exitCode };
+}
+
+describe('homing check', () => {
+  it('accepts the configuration of the cluster, and shows what it would run', async () => {
+    const { output, code } = await homing(['check', config]);
+
+    expect(code).toBe(0);
+    expect(output).toMatch(/node-a\.example\.org/);
+  });
+});
+
+describe('homing explain', () => {
+  it.each([
+    [accounts.alice, 'node-a', 'imap'],
+    [accounts.bob, 'node-b', 'pop3'],
+    [accounts.carol, 'node-c', 'imap'],
+  ] as const)('shows the way of $name home, and logs in there', async (account, home, service) => {
+    const { output, errors, code } = await homing(
+      ['explain', account.mail, '-c', config, '--service', service, '--password', '--login'],
+      `${account.password}\n`,
+    );
+
+    expect([code, errors]).toEqual([0, '']);
+    expect(output).toContain(`uid=${account.name},ou=people,dc=example,dc=org`);
+    expect(output).toContain(`${home}.example.org`);
+    expect(output).toContain(`/srv/mail/${account.name}`);
+    expect(output).toMatch(/logged in/);
+    for (const spelling of [...spellings(account.password), ...spellings(cluster().proxies.proxy1.key)]) {
+      expect(output).not.toContain(spelling);
+    }
+  });
+
+  it.each([
+    [accounts.dave.mail, 'disabled'],
+    [accounts.erin.mail, 'noHome'],
+    [accounts.frank.mail, 'homeNotAllowed'],
+    [accounts.twin1.mail, 'directoryFault'],
+    ['nobody@example.org', 'unknownUser'],
+  ])('says why %s could not log in: %s', async (user, reason) => {
+    const { output, code } = await homing(['explain', user, '-c', config]);
+
+    expect(code).toBe(1);
+    expect(output).toContain(reason);
+  });
+});
+
+describe('the admin listener', () => {
+  it('counts logins by result, measures their steps, and is ready while the directory answers', async () => {
+    await using proxy = await RunningProxy.start(
+      clusterConfig(cluster(), { admin: { address: '127.0.0.1', port: 0 } }),
+    );
+    const admin = await proxy.event('adminListening');
+    const url = `http://127.0.0.1:${admin.port}`;
+    await using wire = await openSession('imap', { port: proxy.port('imap', 'none'), tls: 'none', ca: '' });
+    await logIn('imap', wire, accounts.alice.mail, 'wrong');
+    await logIn('imap', wire, accounts.alice.mail, accounts.alice.password);
+
+    const ready = await fetch(`${url}/readyz`);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+
+    expect(ready.status).toBe(200);
+    expect(metrics).toMatch(/^homing_logins_total\{[^}]*result="ok"[^}]*\} 1$/m);
+    expect(metrics).toMatch(/^homing_logins_total\{[^}]*result="wrongPassword"[^}]*\} 1$/m);
+    expect(metrics).toMatch(/^homing_\w*directory\w*_seconds_count.* 2$/m);
+    expect(metrics).toMatch(/^homing_\w*node\w*_seconds_count.* 1$/m);
+    expect(metrics).toMatch(/^homing_sessions\S* 1$/m);
+  });
+
+  it('is not ready while no directory answers', async () => {
+    const { downPort } = cluster();
+    const directories = [
+      ldapDirectory(cluster(), { urls: [`ldap://127.0.0.1:${downPort}`], startTls: false }),
+    ];
+    await using proxy = await RunningProxy.start(
+      clusterConfig(cluster(), { directories, admin: { address: '127.0.0.1', port: 0 } }),
+    );
+    const admin = await proxy.event('adminListening');
+
+    const ready = await fetch(`http://127.0.0.1:${admin.port}/readyz`);
+
+    expect(ready.status).toBe(503);
+    expect(await ready.text()).toMatch(/directory/);
+  });
+});
+
+describe('a password', () => {
+  it('stands in no log line, no metric and no process title, whatever became of its login (A14)', async () => {
+    const canary = 'CANARY-7f3a"\\ ü';
+    await using proxy = await RunningProxy.start(
+      clusterConfig(cluster(), { admin: { address: '127.0.0.1', port: 0 } }),
+    );
+    const admin = await proxy.event('adminListening');
+    const quoted = `"${Buffer.from(canary).toString('latin1').replaceAll(/["\\]/g, '\\$&')}"`;
+    const plain = Buffer.from(`\0alice\0${canary}`).toString('base64');
+    const attempts = [
+      `a LOGIN alice ${quoted}`,
+      `a LOGIN ${quoted} ${quoted}`,
+      `a LOGIN alice ${quoted} extra`,
+      `a NOSUCH ${quoted}`,
+      `a AUTHENTICATE PLAIN ${plain}`,
+      `a AUTHENTICATE PLAIN ${plain}!`,
+      `a ID ("x" ${quoted})`,
+      `a LOGIN erin@example.org {${Buffer.byteLength(canary)}+}\r\n${Buffer.from(canary).toString('latin1')}`,
+    ];
+    for (const attempt of attempts) {
+      await using wire = await openSession('imap', { port: proxy.port('imap', 'none'), tls: 'none', ca: '' });
+      wire.send(attempt);
+      await wire.linesUntil(/^a /);
+    }
+    await using pop3 = await openSession('pop3', { port: proxy.port('pop3', 'none'), tls: 'none', ca: '' });
+    await logIn('pop3', pop3, canary, canary);
+
+    const metrics = await (await fetch(`http://127.0.0.1:${admin.port}/metrics`)).text();
+    const title = readFileSync(`/proc/${proxy.pid}/cmdline`, 'latin1');
+    const shown = `${proxy.output}${metrics}${title}`;
+
+    await proxy.events('login', {}, 5);
+    for (const spelling of spellings(canary)) {
+      expect(shown).not.toContain(spelling);
+    }
+    expect(shown).not.toContain('CANARY');
+  });
+});
