@@ -24,6 +24,7 @@ export type Reason =
   | 'nodeInUse'
   | 'loop'
   | 'draining'
+  | 'abandoned'
   | 'bug';
 
 /** What a client may be told. Each protocol has one table that says it in its own words. */
@@ -65,6 +66,8 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   nodeInUse: 'inUse',
   loop: 'contactAdmin',
   draining: 'unavailable',
+  // Nobody is there to be told.
+  abandoned: 'unavailable',
   bug: 'unavailable',
 };
 

@@ -1,5 +1,4 @@
-import type { Detached } from './protocol.ts';
-import type { Sink, TlsState, Transport } from './transport.ts';
+import type { Detached, Sink, TlsState, Transport } from './transport.ts';
 import { WireBuffer } from './wire-buffer.ts';
 
 /** Unparsed input that a connection may hold; beyond it, reading stops until some was used. */

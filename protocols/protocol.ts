@@ -1,7 +1,7 @@
 import type { WireAnswer } from '../auth/failure.ts';
 import type { Proof, SaslClient, SaslServerFactory } from '../auth/sasl.ts';
 import type { Channel } from './channel.ts';
-import type { Address, TlsState, Transport } from './transport.ts';
+import type { Address, Detached, TlsState } from './transport.ts';
 
 /** A mail protocol as the program sees it: one value per protocol, and nothing outside its folder knows more. */
 export interface MailProtocol {
@@ -80,12 +80,6 @@ export type DepartureCause =
   | 'tooLong'
   | 'notMail'
   | 'tlsFailed';
-
-/** A connection that has left its protocol: what was read behind the login goes first. */
-export interface Detached {
-  readonly transport: Transport;
-  readonly residual: Buffer;
-}
 
 /** Whose connection it is, for the node's log and limits, and what the node must be told of the account. */
 export interface Origin {

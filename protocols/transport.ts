@@ -46,3 +46,9 @@ export interface Transport {
   /** Starts TLS on the connection, in the role it has; this transport is spent afterwards. */
   upgradeTls(): Promise<Transport>;
 }
+
+/** A connection that has left its protocol: what was read behind the login goes first. */
+export interface Detached {
+  readonly transport: Transport;
+  readonly residual: Buffer;
+}

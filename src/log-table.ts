@@ -56,6 +56,7 @@ const LOGIN: Readonly<Record<LoginEvent['result'], Entry>> = {
   nodeInUse: { level: 'info', message: 'login failed: mailbox is in use' },
   loop: { level: 'error', message: 'login failed: node leads back to a proxy' },
   draining: { level: 'info', message: 'login failed: proxy is stopping' },
+  abandoned: { level: 'info', message: 'login failed: client left before the answer' },
   bug: { level: 'error', message: 'login failed: bug in the proxy' },
 };
 

@@ -1,5 +1,4 @@
-import type { Detached } from '../protocols/protocol.ts';
-import type { Sink, Transport } from '../protocols/transport.ts';
+import type { Detached, Sink, Transport } from '../protocols/transport.ts';
 import type { SessionEnd } from './events.ts';
 
 /** What a relayed session came to. */

@@ -1,25 +1,24 @@
 /** One connection from accept to close: let in, logged in at its home, relayed. */
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Authenticator } from '../auth/authenticator.ts';
-import { LoginFailure, type Reason, WIRE_ANSWER } from '../auth/failure.ts';
+import { LoginFailure, WIRE_ANSWER } from '../auth/failure.ts';
 import { Channel } from '../protocols/channel.ts';
 import type {
   Departure,
-  Detached,
   Frontend,
   FrontendTerms,
   LoginAttempt,
   MailProtocol,
 } from '../protocols/protocol.ts';
-import type { Transport } from '../protocols/transport.ts';
+import type { Detached, Transport } from '../protocols/transport.ts';
 import { answerTime } from './answer-time.ts';
 import { Deadline } from './deadline.ts';
-import type { ConnectionEnd, LoginEvent, Observer } from './events.ts';
+import type { Observer } from './events.ts';
 import { type HomeTerms, openHome } from './home.ts';
 import { Relay } from './relay.ts';
 import type { NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
+import { type Findings, SessionReport } from './session-report.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
@@ -39,11 +38,6 @@ export interface SessionTerms {
   readonly frontend: FrontendTerms;
 }
 
-/** What became known of a login while it was worked on; the log line tells all of it, however it ended. */
-type Findings = {
-  -readonly [Key in 'node' | 'actingFor' | 'directoryMs' | 'nodeMs' | 'detail']?: LoginEvent[Key];
-} & { user: string };
-
 /** Two connections that belong together: there is none without an accepted login. */
 interface Spliced {
   readonly client: Detached;
@@ -57,8 +51,7 @@ export class Session {
   readonly #accepted: Transport;
   readonly #terms: SessionTerms;
   readonly #context: SessionContext;
-  readonly #connection: Pick<ConnectionEnd, 'session' | 'protocol' | 'client' | 'clientPort'>;
-  readonly #startedMs = performance.now();
+  readonly #report: SessionReport;
   #stopping = false;
   #relayed: Relay | undefined;
   /** Says good-bye in the phase that the connection is in; undefined while a login is worked on. */
@@ -68,12 +61,7 @@ export class Session {
     this.#accepted = accepted;
     this.#terms = terms;
     this.#context = context;
-    this.#connection = {
-      session: randomBytes(16).toString('base64url'),
-      protocol: terms.protocol.name,
-      client: accepted.remote.ip,
-      clientPort: accepted.remote.port,
-    };
+    this.#report = new SessionReport(terms.protocol.name, accepted.remote, context.observe);
     this.#leave = () => accepted.destroy();
   }
 
@@ -87,8 +75,8 @@ export class Session {
       }
     } catch (error) {
       this.#accepted.destroy();
-      this.#reportBug(error);
-      this.#reportEnd('bug');
+      this.#report.bug(error);
+      this.#report.connectionEnd('bug');
     }
   }
 
@@ -119,7 +107,7 @@ export class Session {
     try {
       return await this.#accepted.upgradeTls();
     } catch (error) {
-      this.#reportEnd('tlsFailed', String(error));
+      this.#report.connectionEnd('tlsFailed', String(error));
       return undefined;
     }
   }
@@ -134,10 +122,10 @@ export class Session {
       this.#leave = undefined;
       switch (next.kind) {
         case 'departed':
-          this.#reportDeparture(next);
+          this.#depart(next);
           return undefined;
         case 'refused':
-          this.#reportRefusal(next.reason);
+          this.#report.refusal(next);
           break;
         case 'login': {
           const spliced = await this.#serveLogin(next);
@@ -155,16 +143,16 @@ export class Session {
     try {
       const node = await this.#takeHome(attempt, findings);
       const client = attempt.accept(node.welcome);
-      this.#reportLogin(attempt, 'ok', findings, startedMs);
+      this.#report.login(attempt, 'ok', findings, startedMs);
       return { client, node, user: findings.user, nodeName: findings.node ?? '' };
     } catch (error) {
-      const failure = this.#failureOf(error);
+      const failure = this.#failureOf(error, attempt.abandoned);
       if (failure.message !== '') {
         findings.detail = failure.message;
       }
-      this.#reportLogin(attempt, failure.reason, findings, startedMs);
+      this.#report.login(attempt, failure.reason, findings, startedMs);
       await waitToAnswer(startedMs, this.#context.times.failureMs, attempt.abandoned);
-      attempt.reject(WIRE_ANSWER[failure.reason], this.#connection.session);
+      attempt.reject(WIRE_ANSWER[failure.reason], this.#report.id);
       return undefined;
     }
   }
@@ -188,7 +176,7 @@ export class Session {
     }
     const startedMs = performance.now();
     const { remote, local } = this.#accepted;
-    const origin = { client: remote, listener: local, sessionId: this.#connection.session, ttl };
+    const origin = { client: remote, listener: local, sessionId: this.#report.id, ttl };
     try {
       const login = { protocol, user: admitted.account.name, password: attempt.proof.password, origin };
       const home = await openHome(members, login, this.#context, attempt.abandoned);
@@ -233,56 +221,26 @@ export class Session {
     }
     const end = await relay.finished;
     const ms = performance.now() - startedMs;
-    this.#context.observe({ event: 'sessionEnd', ...this.#connection, user, node: nodeName, ...end, ms });
+    this.#report.sessionEnd({ user, node: nodeName, ...end, ms });
   }
 
-  #failureOf(error: unknown): LoginFailure {
+  #failureOf(error: unknown, abandoned: AbortSignal): LoginFailure {
+    if (abandoned.aborted) {
+      // What was given up then failed for that reason alone, which is nobody's fault.
+      return new LoginFailure('abandoned', 'the client left before it was answered', { cause: error });
+    }
     if (error instanceof LoginFailure) {
       return error;
     }
-    this.#reportBug(error);
+    this.#report.bug(error);
     return new LoginFailure('bug', String(error), { cause: error });
   }
 
-  #reportLogin(attempt: LoginAttempt, result: 'ok' | Reason, findings: Findings, startedMs: number): void {
-    this.#context.observe({
-      event: 'login',
-      ...this.#connection,
-      result,
-      mechanism: attempt.mechanism,
-      tls: attempt.tls?.version ?? 'none',
-      ...findings,
-      ms: performance.now() - startedMs,
-    });
-  }
-
-  #reportRefusal(reason: Reason): void {
-    const unseen = { user: '-', mechanism: '-', tls: 'none', ms: 0 };
-    this.#context.observe({ event: 'login', ...this.#connection, result: reason, ...unseen });
-  }
-
-  #reportDeparture({ how, detail }: Departure): void {
+  #depart({ how, detail }: Departure): void {
     if (how === 'tlsFailed') {
       this.#accepted.destroy();
     }
-    this.#reportEnd(this.#stopping ? 'draining' : how, detail);
-  }
-
-  #reportEnd(how: ConnectionEnd['how'], detail?: string): void {
-    const ms = performance.now() - this.#startedMs;
-    this.#context.observe({
-      event: 'connectionEnd',
-      ...this.#connection,
-      how,
-      ms,
-      ...(detail === undefined ? {} : { detail }),
-    });
-  }
-
-  #reportBug(error: unknown): void {
-    const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
-    const { session } = this.#connection;
-    this.#context.observe({ event: 'bug', session, detail: String(error), ...stack });
+    this.#report.connectionEnd(this.#stopping ? 'draining' : how, detail);
   }
 }
 

@@ -2,17 +2,10 @@ import type { WireAnswer } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
-import type {
-  Departure,
-  Detached,
-  Frontend,
-  FrontendTerms,
-  LoginAttempt,
-  NodeWelcome,
-  Refusal,
-} from '../protocol.ts';
+import type { Departure, Frontend, FrontendTerms, LoginAttempt, NodeWelcome, Refusal } from '../protocol.ts';
 import { runSaslExchange } from '../sasl-exchange.ts';
 import { depart, isForeignWord, type LastWords, type Served, serveCommands } from '../serving.ts';
+import type { Detached } from '../transport.ts';
 import { type Command, type RefusedCommand, readCommand } from './command.ts';
 import { IMAP_ANSWER, IMAP_REFERRED, unauthenticatedCapabilities } from './status.ts';
 

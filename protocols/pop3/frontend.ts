@@ -2,9 +2,10 @@ import type { WireAnswer } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
-import type { Departure, Detached, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
+import type { Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
 import { runSaslExchange } from '../sasl-exchange.ts';
 import { depart, isForeignWord, type LastWords, type Served, serveCommands } from '../serving.ts';
+import type { Detached } from '../transport.ts';
 import { authorizationCapabilities, POP3_ANSWER, POP3_REFERRED } from './status.ts';
 
 type Outcome = LoginAttempt | Refusal | Departure;

@@ -221,6 +221,7 @@ describe('a session', () => {
     await wire[Symbol.asyncDispose]();
 
     await left;
+    expect(await running.event('login')).toMatchObject({ result: 'abandoned' });
     expect(await running.event('connectionEnd')).toMatchObject({ how: 'disconnected' });
   });
 

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto';
+import type { Reason } from '../auth/failure.ts';
+import type { LoginAttempt, Refusal } from '../protocols/protocol.ts';
+import type { Address } from '../protocols/transport.ts';
+import type { ConnectionEnd, LoginEvent, Observer, SessionEnd } from './events.ts';
+
+/** What became known of a login while it was worked on; the log line tells all of it, however it ended. */
+export type Findings = {
+  -readonly [Key in 'node' | 'actingFor' | 'directoryMs' | 'nodeMs' | 'detail']?: LoginEvent[Key];
+} & { user: string };
+
+/** Tells the observer what happens to one connection, under one session id. */
+export class SessionReport {
+  /** 128 random bits in base64url: the same in our log, in the node's, and in what the client is told. */
+  readonly id = randomBytes(16).toString('base64url');
+  readonly #observe: Observer;
+  readonly #connection: Pick<ConnectionEnd, 'session' | 'protocol' | 'client' | 'clientPort'>;
+  readonly #startedMs = performance.now();
+
+  constructor(protocol: string, client: Address, observe: Observer) {
+    this.#observe = observe;
+    this.#connection = { session: this.id, protocol, client: client.ip, clientPort: client.port };
+  }
+
+  login(attempt: LoginAttempt, result: 'ok' | Reason, findings: Findings, startedMs: number): void {
+    this.#observe({
+      event: 'login',
+      ...this.#connection,
+      result,
+      mechanism: attempt.mechanism,
+      tls: attempt.tls?.version ?? 'none',
+      ...findings,
+      ms: performance.now() - startedMs,
+    });
+  }
+
+  /** A login that was refused before its name and password were seen. */
+  refusal({ reason }: Refusal): void {
+    const unseen = { user: '-', mechanism: '-', tls: 'none', ms: 0 };
+    this.#observe({ event: 'login', ...this.#connection, result: reason, ...unseen });
+  }
+
+  sessionEnd(end: Pick<SessionEnd, 'user' | 'node' | 'received' | 'sent' | 'endedBy' | 'how' | 'ms'>): void {
+    this.#observe({ event: 'sessionEnd', ...this.#connection, ...end });
+  }
+
+  connectionEnd(how: ConnectionEnd['how'], detail?: string): void {
+    this.#observe({
+      event: 'connectionEnd',
+      ...this.#connection,
+      how,
+      ms: performance.now() - this.#startedMs,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+
+  bug(error: unknown): void {
+    const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
+    this.#observe({ event: 'bug', session: this.id, detail: String(error), ...stack });
+  }
+}
