@@ -49,7 +49,6 @@ export async function openHome(
 ): Promise<OpenHome> {
   using budget = new Deadline(times.nodeMs, abandoned);
   const endMs = performance.now() + times.nodeMs;
-  let last = new LoginFailure('noHome', 'the home has no members');
   for (const [index, member] of members.entries()) {
     const spare = index < members.length - 1;
     const leftMs = endMs - performance.now();
@@ -58,20 +57,28 @@ export async function openHome(
       const transport = await connectTo(member, connectMs, budget.signal);
       if (leadsToUs(transport)) {
         transport.destroy();
-        throw new LoginFailure('loop', `node ${member.node.name} is this proxy itself`);
+        throw new LoginFailure('loop', 'the node is this proxy itself');
       }
       const leftToLoginMs = Math.max(0, endMs - performance.now());
       const loginMs = spare ? Math.min(leftToLoginMs, times.loginWithSpareMs) : leftToLoginMs;
       const session = await logInAt(member, login, { transport, loginMs, signal: budget.signal });
       return { node: member.node.name, session };
     } catch (error) {
-      if (!(error instanceof LoginFailure) || !OTHERS_MAY_DO.has(error.reason) || abandoned.aborted) {
-        throw error;
+      const failure = atMember(member, error);
+      if (!spare || abandoned.aborted || !OTHERS_MAY_DO.has(failure.reason)) {
+        throw failure;
       }
-      last = new LoginFailure(error.reason, `node ${member.node.name}: ${error.message}`, { cause: error });
     }
   }
-  throw last;
+  throw new LoginFailure('noHome', 'the home has no members');
+}
+
+/** Says at which member it was. @throws what is no failure of a login. */
+function atMember({ node }: Member, error: unknown): LoginFailure {
+  if (!(error instanceof LoginFailure)) {
+    throw error;
+  }
+  return new LoginFailure(error.reason, `node ${node.name}: ${error.message}`, { cause: error });
 }
 
 async function connectTo({ node, port }: Member, connectMs: number, signal: AbortSignal): Promise<Transport> {

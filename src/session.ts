@@ -147,6 +147,9 @@ export class Session {
       return { client, node, user: findings.user, nodeName: findings.node ?? '' };
     } catch (error) {
       const failure = this.#failureOf(error, attempt.abandoned);
+      if (findings.user === '') {
+        findings.user = this.#context.authenticator.describeUser(attempt.proof.authcid);
+      }
       if (failure.message !== '') {
         findings.detail = failure.message;
       }
@@ -192,13 +195,12 @@ export class Session {
   async #authenticate(attempt: LoginAttempt, findings: Findings) {
     const { authenticator, times } = this.#context;
     const startedMs = performance.now();
-    findings.user = authenticator.describeUser(attempt.proof.authcid);
     using deadline = new Deadline(times.directoryMs, attempt.abandoned);
     const context = { service: this.#terms.protocol.name };
     try {
       const result = await authenticator.authenticate(attempt.proof, context, deadline.signal);
       if (result.kind === 'refused') {
-        findings.user = result.known ?? findings.user;
+        findings.user = result.known ?? '';
         throw new LoginFailure(result.reason, result.detail ?? '');
       }
       findings.user = result.account.name;
