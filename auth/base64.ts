@@ -12,3 +12,8 @@ export function decodeBase64(text: string): Buffer | undefined {
   const octets = Buffer.from(text, 'base64');
   return octets.toString('base64') === text ? octets : undefined;
 }
+
+/** Decodes like `decodeBase64`, with or without the padding, which some tools that hash passwords leave away. */
+export function decodeUnpadded(text: string): Buffer | undefined {
+  return decodeBase64(text.padEnd(Math.ceil(text.length / 4) * 4, '='));
+}

@@ -1,7 +1,7 @@
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import { decodeBase64 } from './base64.ts';
+import { decodeUnpadded } from './base64.ts';
 import { Gate } from './gate.ts';
 import type { Secret } from './secret.ts';
 
@@ -66,7 +66,7 @@ function readPhc(phc: string): Argon2Hash | undefined {
     Number(match[3]),
     Number(match[4]),
   ];
-  const [nonce, tag] = [decodeUnpadded(match[5]), decodeUnpadded(match[6])];
+  const [nonce, tag] = [decodeUnpadded(match[5] ?? ''), decodeUnpadded(match[6] ?? '')];
   if (nonce === undefined || nonce.length < 8 || tag === undefined || tag.length < 16 || tag.length > 64) {
     return undefined;
   }
@@ -81,10 +81,6 @@ function readPhc(phc: string): Argon2Hash | undefined {
 
 function isVariant(text: string | undefined): text is Argon2Hash['variant'] {
   return text === 'argon2d' || text === 'argon2i' || text === 'argon2id';
-}
-
-function decodeUnpadded(text = ''): Buffer | undefined {
-  return decodeBase64(text.padEnd(Math.ceil(text.length / 4) * 4, '='));
 }
 
 function unpadded(octets: Buffer): string {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { decodeBase64 } from './base64.ts';
+import { decodeUnpadded } from './base64.ts';
 import { hashArgon2, verifyArgon2 } from './password-argon2.ts';
-import { deriveStoredKey, type StoredKey } from './scram.ts';
+import { deriveStoredKey, MAX_ITERATIONS, type StoredKey } from './scram.ts';
 import type { Secret } from './secret.ts';
 
 /** What comparing a password with stored values gave; `unverifiable` when a value could not be read. */
@@ -17,7 +17,6 @@ export type HashScheme = 'SSHA512' | 'ARGON2' | 'SCRAM-SHA-256';
 
 /** More values than any entry needs would let one entry cost a minute of CPU. */
 const MAX_VALUES = 8;
-const MAX_ITERATIONS = 600_000;
 const NEW_ITERATIONS = 100_000;
 const SALT_OCTETS = 16;
 
@@ -55,8 +54,18 @@ export async function hashPassword(scheme: HashScheme, password: Secret): Promis
     case 'ARGON2':
       return `{ARGON2}${await hashArgon2(password)}`;
     case 'SCRAM-SHA-256':
-      return `{SCRAM-SHA-256}${await hashScram(password)}`;
+      return await hashScram(password, NEW_ITERATIONS);
   }
+}
+
+/**
+ * Makes what a server stores of a key for SCRAM, as Dovecot writes it:
+ * `{SCRAM-SHA-256}iterations,salt,storedKey,serverKey`.
+ */
+export async function hashScram(password: Secret, iterations: number): Promise<string> {
+  const key = await deriveStoredKey(password, randomBytes(SALT_OCTETS), iterations);
+  const parts = [key.salt, key.storedKey, key.serverKey].map((octets) => octets.toString('base64'));
+  return `{SCRAM-SHA-256}${iterations},${parts.join(',')}`;
 }
 
 const DIGESTS: ReadonlyMap<string, { readonly algorithm: string; readonly salted: boolean }> = new Map([
@@ -143,17 +152,6 @@ function readStoredKey(hash: string): StoredKey | undefined {
     : { iterations, salt, storedKey, serverKey };
 }
 
-async function hashScram(password: Secret): Promise<string> {
-  const key = await deriveStoredKey(password, randomBytes(SALT_OCTETS), NEW_ITERATIONS);
-  const parts = [key.salt, key.storedKey, key.serverKey].map((octets) => octets.toString('base64'));
-  return `${key.iterations},${parts.join(',')}`;
-}
-
 function sha256(octets: Buffer): Buffer {
   return createHash('sha256').update(octets).digest();
-}
-
-// Some tools leave the padding away.
-function decodeUnpadded(text: string): Buffer | undefined {
-  return decodeBase64(text.padEnd(Math.ceil(text.length / 4) * 4, '='));
 }

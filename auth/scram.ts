@@ -8,9 +8,9 @@ import type { Secret } from './secret.ts';
 const MECHANISM = 'SCRAM-SHA-256';
 const KEY_OCTETS = 32;
 /** Fewer than RFC 7677 section 4 asks for would make a stolen exchange cheap to guess from. */
-const MIN_ITERATIONS = 4096;
-/** A hostile peer could else burn our CPU. */
-const MAX_ITERATIONS = 600_000;
+export const MIN_ITERATIONS = 4096;
+/** A hostile peer, or whoever writes hashes into the directory, could else burn our CPU. */
+export const MAX_ITERATIONS = 600_000;
 const MAX_CACHED_KEYS = 1024;
 
 const pbkdf2Async = promisify(pbkdf2);

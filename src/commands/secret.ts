@@ -2,15 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { deriveStoredKey } from '../../auth/scram.ts';
+import { hashScram } from '../../auth/password-schemes.ts';
+import { MAX_ITERATIONS, MIN_ITERATIONS } from '../../auth/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { proxyName } from '../config/values.ts';
 import { OperatorError, type Terminal, UsageError } from './terminal.ts';
 
 const KEY_OCTETS = 32;
-const SALT_OCTETS = 16;
-const MIN_ITERATIONS = 4096;
-const MAX_ITERATIONS = 600_000;
 
 interface SecretOptions {
   readonly name: string;
@@ -117,16 +115,10 @@ async function instructions({ name, iterations }: SecretOptions, file: string, k
 
 On each Dovecot node, a line in /etc/dovecot/homing-proxies (root:dovecot, mode 640):
 
-    ${await dovecotLine(name, key, iterations)}
+    ${name}:${await hashScram(key, iterations)}::::::
 
 On each Courier node, a line in /etc/courier/homing-proxies (root:root, mode 600); this is the key itself:
 
     ${name}:${key.octets.toString('latin1')}
 `;
-}
-
-async function dovecotLine(name: string, key: Secret, iterations: number): Promise<string> {
-  const stored = await deriveStoredKey(key, randomBytes(SALT_OCTETS), iterations);
-  const parts = [stored.salt, stored.storedKey, stored.serverKey].map((octets) => octets.toString('base64'));
-  return `${name}:{SCRAM-SHA-256}${iterations},${parts.join(',')}::::::`;
 }
