@@ -1,8 +1,6 @@
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { decodeUnpadded } from './base64.ts';
-import { Gate } from './gate.ts';
 import type { Secret } from './secret.ts';
 
 const argon2Async = promisify(argon2);
@@ -11,9 +9,6 @@ const argon2Async = promisify(argon2);
 const MAX_MEMORY_KIB = 256 * 1024;
 const MAX_PASSES = 16;
 const MAX_LANES = 16;
-
-/** Each computation holds its memory and a thread: no more at a time than there are cores. */
-const gate = new Gate(availableParallelism());
 
 /** OWASP's recommendation for Argon2id with one pass: 46 MiB. */
 const NEW: Omit<Argon2Parameters, 'message' | 'nonce'> = {
@@ -33,13 +28,11 @@ interface Argon2Hash {
 export async function verifyArgon2(
   phc: string,
   password: Secret,
-  signal: AbortSignal,
 ): Promise<'right' | 'wrong' | 'unverifiable'> {
   const hash = readPhc(phc);
   if (hash === undefined) {
     return 'unverifiable';
   }
-  using _place = await gate.enter(signal);
   const tag = await argon2Async(hash.variant, { ...hash.parameters, message: password.octets });
   return timingSafeEqual(tag, hash.tag) ? 'right' : 'wrong';
 }

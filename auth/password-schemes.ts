@@ -1,5 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { decodeUnpadded } from './base64.ts';
+import { LoginFailure } from './failure.ts';
+import { Gate } from './gate.ts';
 import { hashArgon2, verifyArgon2 } from './password-argon2.ts';
 import { deriveStoredKey, MAX_ITERATIONS, type StoredKey } from './scram.ts';
 import type { Secret } from './secret.ts';
@@ -23,6 +26,7 @@ const SALT_OCTETS = 16;
 /**
  * Compares a password with an entry's stored values, of which any may match. All are tried, so the time taken does
  * not tell which one did.
+ * @throws {LoginFailure} `directoryDown` when so many passwords are being verified that it had no turn in time.
  */
 export async function verifyPassword(
   stored: readonly string[],
@@ -90,14 +94,21 @@ async function verifyValue(
   if (name === undefined || name === 'CLEARTEXT' || name === 'PLAIN') {
     return verifyCleartext(name === undefined ? value : hash, password, rules);
   }
-  if (name === 'ARGON2') {
-    return verifyArgon2(hash, password, signal);
-  }
-  if (name === 'SCRAM-SHA-256') {
-    return verifyScram(hash, password);
+  if (name === 'ARGON2' || name === 'SCRAM-SHA-256') {
+    using _place = await placeToVerify(signal);
+    return name === 'ARGON2' ? await verifyArgon2(hash, password) : await verifyScram(hash, password);
   }
   const digest = DIGESTS.get(name);
   return digest === undefined ? 'unverifiable' : verifyDigest(hash, password, digest);
+}
+
+/** Each slow hash holds a thread, and Argon2 its memory too: no more at a time than there are cores. */
+const slowHashes = new Gate(availableParallelism());
+
+function placeToVerify(signal: AbortSignal): Promise<Disposable> {
+  return slowHashes.enter(signal).catch((cause: unknown) => {
+    throw new LoginFailure('directoryDown', 'too many passwords are being verified', { cause });
+  });
 }
 
 function verifyCleartext(value: string, password: Secret, rules: PasswordRules): PasswordMatch {

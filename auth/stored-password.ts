@@ -7,7 +7,7 @@ import type { Secret } from './secret.ts';
 /**
  * Compares a password with what an entry stores.
  * @throws {LoginFailure} `directoryFault` when nothing is stored, or nothing that can be verified: a user whose
- * entry can't be read must not be told that the password is wrong.
+ * entry can't be read must not be told that the password is wrong; `directoryDown` when it had no turn in time.
  */
 export async function verifyStored(
   { entry, schema, rules }: { readonly entry: Entry; readonly schema: Schema; readonly rules: PasswordRules },

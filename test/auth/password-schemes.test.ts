@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { LoginFailure } from '../../auth/failure.ts';
 import { hashPassword, verifyPassword } from '../../auth/password-schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 
@@ -99,6 +101,27 @@ describe('verifyPassword', () => {
     expect(await verify(['{SHA}VHsYLU/uCAarQaTN4WZVsim3X3A=', '{CRYPT}x'], 'other')).toBe('unverifiable');
     expect(await verify(['{CRYPT}x', '{SHA}VHsYLU/uCAarQaTN4WZVsim3X3A='], PASSWORD)).toBe('right');
   });
+
+  it.each(['ARGON2', 'SCRAM-SHA-256'] as const)(
+    'calls it no bug and no wrong password when {%s} had no turn in time',
+    async (scheme) => {
+      const stored = await hashPassword(scheme, secret(PASSWORD));
+      const others = Array.from({ length: availableParallelism() }, () => verify(stored, PASSWORD));
+      const budget = new AbortController();
+
+      const late = verifyPassword([stored], secret(PASSWORD), { allowCleartext: false }, budget.signal);
+      budget.abort(new Error('not done within 6000 ms'));
+
+      const failure: unknown = await late.catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(LoginFailure);
+      expect(failure).toMatchObject({
+        reason: 'directoryDown',
+        message: 'too many passwords are being verified',
+        cause: expect.objectContaining({ message: 'not done within 6000 ms' }),
+      });
+      expect(new Set(await Promise.all(others))).toEqual(new Set(['right']));
+    },
+  );
 
   it('refuses to work through more than eight values', async () => {
     expect(
