@@ -38,7 +38,7 @@ export class Channel implements Sink {
   #writable = true;
   #failure: Error | undefined;
   #spent = false;
-  #closed = false;
+  #upgrade: AbortController | undefined;
   #successor: Channel | undefined;
   #remainingMs = Number.POSITIVE_INFINITY;
   #clockStartedMs = 0;
@@ -54,8 +54,8 @@ export class Channel implements Sink {
   }
 
   /**
-   * Aborts when nobody waits for an answer any more: the connection is gone, or the peer ended its side with nothing
-   * left to be done behind the current command.
+   * Aborts when nobody waits for an answer any more: the connection is gone or was closed by us, or the peer ended its
+   * side with nothing left to be done behind the current command.
    */
   get abandoned(): AbortSignal {
     return this.#abandonment.signal;
@@ -153,12 +153,13 @@ export class Channel implements Sink {
    * behind STARTTLS can't reach what comes after it (RFC 9051 section 6.2.1, RFC 2595 section 4).
    */
   async upgradeTls(): Promise<Channel> {
-    const remainingMs = this.#leave();
-    const upgraded = new Channel(await this.#transport.upgradeTls());
-    upgraded.startClock(remainingMs);
-    if (this.#closed) {
-      upgraded.close();
-    }
+    this.#assertUsable();
+    this.#spent = true;
+    const upgrade = new AbortController();
+    this.#upgrade = upgrade;
+    const upgraded = new Channel(await this.#transport.upgradeTls(upgrade.signal));
+    this.stopClock();
+    upgraded.startClock(this.#remainingMs);
     this.#successor = upgraded;
     return upgraded;
   }
@@ -175,7 +176,7 @@ export class Channel implements Sink {
    * gave away. Whoever reads or writes it meanwhile gets `Disconnected`.
    */
   close(lastWords = ''): void {
-    this.#closed = true;
+    this.#upgrade?.abort(new Disconnected('we closed the connection'));
     this.#successor?.close(lastWords);
     if (!this.#spent) {
       if (lastWords !== '') {
@@ -183,6 +184,7 @@ export class Channel implements Sink {
       }
       this.#leave();
       this.#fail(new Disconnected('we closed the connection'));
+      this.#abandonment.abort();
       this.#transport.close();
     }
   }
@@ -243,7 +245,9 @@ export class Channel implements Sink {
   #expire(): void {
     this.#clock = undefined;
     this.#remainingMs = 0;
-    this.#fail(new DeadlinePassed('the time for this phase is up'));
+    const failure = new DeadlinePassed('the time for this phase is up');
+    this.#upgrade?.abort(failure);
+    this.#fail(failure);
   }
 
   /** Nothing more will come; what came before can still be read. */
@@ -255,11 +259,10 @@ export class Channel implements Sink {
     this.#writer = undefined;
   }
 
-  #leave(): number {
+  #leave(): void {
     this.#assertUsable();
     this.stopClock();
     this.#spent = true;
-    return this.#remainingMs;
   }
 
   #assertUsable(): void {

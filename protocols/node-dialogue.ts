@@ -10,6 +10,7 @@ const MAX_CHALLENGES = 8;
 /** Lines of a node before it lets us in, of all kinds. */
 const MAX_LINES = 200;
 const MAX_TEXT = 200;
+const GREETING = 'waiting for the greeting';
 
 /**
  * What both protocols need to speak to a node before the relay: lines within bounds, the client's side of SASL, and
@@ -20,7 +21,7 @@ export class NodeDialogue {
   readonly #sasl: SaslClient;
   #lines = 0;
   #challenges = 0;
-  #step = 'waiting for the greeting';
+  #step = GREETING;
 
   constructor(channel: Channel, sasl: SaslClient) {
     this.channel = channel;
@@ -48,7 +49,10 @@ export class NodeDialogue {
     try {
       this.channel = await this.channel.upgradeTls();
     } catch (error) {
-      throw this.failure('nodeTlsFailed', String(error), error);
+      const gaveUp = error instanceof DeadlinePassed || error instanceof Disconnected;
+      throw gaveUp
+        ? error
+        : this.failure('nodeTlsFailed', error instanceof Error ? error.message : String(error), error);
     }
   }
 
@@ -95,7 +99,8 @@ export class NodeDialogue {
       return this.failure('nodeUnreachable', 'the node closed the connection', error);
     }
     if (error instanceof DeadlinePassed) {
-      return this.failure('nodeUnreachable', 'the node did not answer in time', error);
+      const hint = this.#step === GREETING ? '; does this port want TLS from the start (tls: implicit)?' : '';
+      return this.failure('nodeUnreachable', `the node did not answer in time${hint}`, error);
     }
     if (error instanceof InputTooLong) {
       return this.failure('nodeBrokeProtocol', 'the node sent a line that is too long', error);

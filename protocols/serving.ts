@@ -59,6 +59,15 @@ export function depart(channel: Channel, how: DepartureCause, words: string): De
   return { kind: 'departed', how };
 }
 
+/** The end of a connection whose TLS handshake failed, which has closed it. */
+export function departTlsFailed(error: unknown): Departure {
+  return {
+    kind: 'departed',
+    how: 'tlsFailed',
+    detail: error instanceof Error ? error.message : String(error),
+  };
+}
+
 function departAfter(error: unknown, channel: Channel, lastWords: LastWords): Departure {
   if (error instanceof Disconnected) {
     return depart(channel, 'disconnected', '');

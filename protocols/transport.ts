@@ -30,7 +30,10 @@ export interface Transport {
   readonly local: Address;
   /** `undefined` while the connection is in clear text. */
   readonly tls: TlsState | undefined;
-  /** Hands all events to `sink` from now on. Events that came while there was no sink are delivered at once. */
+  /**
+   * Hands all events to `sink` from now on, and starts reading the first time; a paused transport stays paused. An end
+   * that came before is told at once.
+   */
   attach(sink: Sink): void;
   /** Queues octets; false asks the caller to wait for `drained`. Octets for a closed connection are dropped. */
   write(octets: Buffer): boolean;
@@ -39,12 +42,15 @@ export interface Transport {
   resume(): void;
   /** Sends FIN behind what is queued; the other direction stays open. */
   end(): void;
-  /** Sends what is queued (for a bounded time), then closes both directions. */
-  close(): void;
+  /** Sends what is queued, then closes both directions; at once when it takes longer than `lingerMs`. */
+  close(lingerMs?: number): void;
   /** Closes at once; what is queued is lost. */
   destroy(): void;
-  /** Starts TLS on the connection, in the role it has; this transport is spent afterwards. */
-  upgradeTls(): Promise<Transport>;
+  /**
+   * Starts TLS on the connection, in the role it has; this transport is spent afterwards. When that fails, or `signal`
+   * aborts, the connection is closed, and it rejects with why.
+   */
+  upgradeTls(signal: AbortSignal): Promise<Transport>;
 }
 
 /** A connection that has left its protocol: what was read behind the login goes first. */

@@ -19,28 +19,23 @@ export interface Target {
  * @param signal ends the attempt, whatever it is waiting for.
  * @throws {LoginFailure} nodeUnreachable, nodeTlsFailed.
  */
-export async function dial(target: Target, handshakeMs: number, signal: AbortSignal): Promise<Transport> {
+export async function dial(target: Target, signal: AbortSignal): Promise<Transport> {
   const { host, port, tls } = target;
-  const upgrade = tls.mode === 'none' ? noUpgrade : clientUpgrade(tls, host, handshakeMs);
+  const upgrade = tls.mode === 'none' ? noUpgrade : clientUpgrade(tls, host);
   const socket = await connectTo(host, port, signal);
   if (tls.mode !== 'implicit') {
     return new SocketTransport(socket, upgrade);
   }
-  const giveUp = (): void => {
-    socket.destroy();
-  };
-  signal.addEventListener('abort', giveUp);
   try {
-    return new SocketTransport(await upgrade(socket), upgrade);
+    return new SocketTransport(await upgrade(socket, signal), upgrade);
   } catch (error) {
-    throw tlsFailure(target, error);
-  } finally {
-    signal.removeEventListener('abort', giveUp);
+    throw tlsFailure(target, error, signal);
   }
 }
 
-function tlsFailure({ host, port }: Target, cause: unknown): LoginFailure {
-  return new LoginFailure('nodeTlsFailed', `TLS to ${host}:${port}: ${String(cause)}`, { cause });
+function tlsFailure({ host, port }: Target, cause: unknown, signal: AbortSignal): LoginFailure {
+  const reason = signal.aborted ? 'nodeUnreachable' : 'nodeTlsFailed';
+  return new LoginFailure(reason, `TLS to ${host}:${port}: ${reasonOf(cause)}`, { cause });
 }
 
 async function connectTo(host: string, port: number, signal: AbortSignal): Promise<Socket> {
@@ -54,7 +49,7 @@ async function connectTo(host: string, port: number, signal: AbortSignal): Promi
     keepAliveInitialDelay: KEEPALIVE_MS,
   });
   const fail = (cause: unknown): void => {
-    reject(new LoginFailure('nodeUnreachable', `connect to ${host}:${port}: ${String(cause)}`, { cause }));
+    reject(new LoginFailure('nodeUnreachable', `connect to ${host}:${port}: ${reasonOf(cause)}`, { cause }));
     socket.destroy();
   };
   const giveUp = (): void => fail(signal.reason);
@@ -71,4 +66,12 @@ async function connectTo(host: string, port: number, signal: AbortSignal): Promi
     // Until a transport listens, an error has nowhere else to go; 'close' will tell it.
     socket.on('error', () => undefined);
   }
+}
+
+/** Of several addresses that were tried, each has its own error. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof AggregateError) {
+    return cause.errors.map(reasonOf).join('; ');
+  }
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -12,6 +12,7 @@ export type Event =
   | Stopping
   | Stopped
   | LoginEvent
+  | MemberFailed
   | SessionEnd
   | ConnectionEnd
   | ConnectionRefused
@@ -81,6 +82,16 @@ export interface LoginEvent extends Connection {
   readonly detail?: string;
 }
 
+/** A member of a home that could not serve a login; another one did, or the login says the same of the last one. */
+export interface MemberFailed {
+  readonly event: 'memberFailed';
+  readonly session: string;
+  readonly protocol: string;
+  readonly node: string;
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
 /** The end of a relayed session. */
 export interface SessionEnd extends Connection {
   readonly event: 'sessionEnd';
@@ -107,7 +118,8 @@ export interface ConnectionRefused {
   readonly event: 'connectionRefused';
   readonly protocol: string;
   readonly client: string;
-  readonly why: 'tooManyConnections';
+  readonly why: 'tooManyConnections' | 'acceptFailed';
+  readonly detail?: string;
 }
 
 /** A directory server became usable or unusable. */

@@ -21,6 +21,8 @@ export interface HomeLogin {
   readonly user: string;
   readonly password: Secret;
   readonly origin: Omit<Origin, 'forwarded'>;
+  /** Is told of each member that failed while another one was left. */
+  readonly onFailure: (node: string, failure: LoginFailure) => void;
 }
 
 /** A home that let the user in. */
@@ -44,33 +46,76 @@ const OTHERS_MAY_DO: ReadonlySet<Reason> = new Set([
 export async function openHome(
   members: Home,
   login: HomeLogin,
-  { times, leadsToUs }: HomeTerms,
+  terms: HomeTerms,
   abandoned: AbortSignal,
 ): Promise<OpenHome> {
-  using budget = new Deadline(times.nodeMs, abandoned);
-  const endMs = performance.now() + times.nodeMs;
+  const endMs = performance.now() + terms.times.nodeMs;
   for (const [index, member] of members.entries()) {
     const spare = index < members.length - 1;
-    const leftMs = endMs - performance.now();
-    const connectMs = Math.min(leftMs, spare ? times.connectWithSpareMs : times.connectMs);
     try {
-      const transport = await connectTo(member, connectMs, budget.signal);
-      if (leadsToUs(transport)) {
-        transport.destroy();
-        throw new LoginFailure('loop', 'the node is this proxy itself');
-      }
-      const leftToLoginMs = Math.max(0, endMs - performance.now());
-      const loginMs = spare ? Math.min(leftToLoginMs, times.loginWithSpareMs) : leftToLoginMs;
-      const session = await logInAt(member, login, { transport, loginMs, signal: budget.signal });
+      const session = await openMember(member, login, terms, { endMs, spare, abandoned });
       return { node: member.node.name, session };
     } catch (error) {
       const failure = atMember(member, error);
-      if (!spare || abandoned.aborted || !OTHERS_MAY_DO.has(failure.reason)) {
+      if (!spare || abandoned.aborted || !otherMayDo(member, failure)) {
         throw failure;
       }
+      login.onFailure(member.node.name, failure);
     }
   }
   throw new LoginFailure('noHome', 'the home has no members');
+}
+
+interface Turn {
+  /** When the node phase has to be over. */
+  readonly endMs: number;
+  /** Whether another member is left: then this one gets less time. */
+  readonly spare: boolean;
+  readonly abandoned: AbortSignal;
+}
+
+async function openMember(
+  member: Member,
+  login: HomeLogin,
+  { times, leadsToUs }: HomeTerms,
+  { endMs, spare, abandoned }: Turn,
+): Promise<NodeSession> {
+  const { node, port } = member;
+  const { protocol, user, password, origin } = login;
+  const sasl = node.prover({ user, service: protocol.name, facts: factsOf(member, origin), password });
+  using connecting = new Deadline(
+    within(endMs, spare ? times.connectWithSpareMs : times.connectMs),
+    abandoned,
+  );
+  const transport = await dial({ host: node.host, port, tls: node.settings.tls }, connecting.signal);
+  if (leadsToUs(transport)) {
+    transport.destroy();
+    throw new LoginFailure('loop', 'the node is this proxy itself');
+  }
+  const channel = new Channel(transport);
+  channel.startClock(within(endMs, spare ? times.loginWithSpareMs : times.nodeMs));
+  // The client may leave while the node thinks; then nobody waits for this connection.
+  const leave = (): void => channel.close();
+  abandoned.addEventListener('abort', leave);
+  try {
+    return await protocol.login(channel, {
+      startTls: node.settings.tls.mode === 'starttls',
+      sasl,
+      announce: node.settings.kind === 'dovecot' ? { ...origin, forwarded: member.forwarded } : undefined,
+    });
+  } finally {
+    abandoned.removeEventListener('abort', leave);
+  }
+}
+
+function within(endMs: number, ms: number): number {
+  return Math.max(0, Math.min(ms, endMs - performance.now()));
+}
+
+function otherMayDo({ node }: Member, { reason }: LoginFailure): boolean {
+  // What a node says to the user's own password is said to the user: to try it elsewhere would be another guess.
+  const judgesUser = node.settings.trust.kind === 'replay' && reason === 'nodeRefusedProxy';
+  return OTHERS_MAY_DO.has(reason) && !judgesUser;
 }
 
 /** Says at which member it was. @throws what is no failure of a login. */
@@ -79,36 +124,6 @@ function atMember({ node }: Member, error: unknown): LoginFailure {
     throw error;
   }
   return new LoginFailure(error.reason, `node ${node.name}: ${error.message}`, { cause: error });
-}
-
-async function connectTo({ node, port }: Member, connectMs: number, signal: AbortSignal): Promise<Transport> {
-  using connecting = new Deadline(connectMs, signal);
-  return await dial({ host: node.host, port, tls: node.settings.tls }, connectMs, connecting.signal);
-}
-
-interface Connected {
-  readonly transport: Transport;
-  readonly loginMs: number;
-  readonly signal: AbortSignal;
-}
-
-async function logInAt(member: Member, login: HomeLogin, connected: Connected): Promise<NodeSession> {
-  const { settings, prover } = member.node;
-  const { protocol, user, password, origin } = login;
-  const channel = new Channel(connected.transport);
-  channel.startClock(connected.loginMs);
-  // The client may leave while the node thinks; then nobody waits for this connection.
-  const leave = (): void => channel.close();
-  connected.signal.addEventListener('abort', leave);
-  try {
-    return await protocol.login(channel, {
-      startTls: settings.tls.mode === 'starttls',
-      sasl: prover({ user, service: protocol.name, facts: factsOf(member, origin), password }),
-      announce: settings.kind === 'dovecot' ? { ...origin, forwarded: member.forwarded } : undefined,
-    });
-  } finally {
-    connected.signal.removeEventListener('abort', leave);
-  }
 }
 
 function factsOf(

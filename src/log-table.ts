@@ -22,6 +22,7 @@ export function entryFor(event: Event): Entry {
     case 'adminListening':
     case 'stopping':
     case 'stopped':
+    case 'memberFailed':
     case 'sessionEnd':
     case 'connectionRefused':
     case 'linesDropped':
@@ -86,6 +87,8 @@ const OTHER: Readonly<Record<Exclude<Event['event'], 'login' | 'connectionEnd' |
     adminListening: { level: 'info', message: 'listening for admins' },
     stopping: { level: 'info', message: 'stopping' },
     stopped: { level: 'info', message: 'stopped' },
+    // The login went on to another member; that this one failed is for someone to look at.
+    memberFailed: { level: 'warn', message: 'node failed, another one serves the login' },
     sessionEnd: { level: 'info', message: 'session ended' },
     connectionRefused: { level: 'warn', message: 'connection refused' },
     linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },

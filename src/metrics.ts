@@ -59,6 +59,7 @@ function count(meters: Meters, event: Event): void {
     case 'stopping':
     case 'stopped':
     case 'linesDropped':
+    case 'memberFailed':
       break;
   }
 }

@@ -57,6 +57,7 @@ export async function startProxy(
     for (const listener of listeners) {
       listener.close();
     }
+    await sessions.end(0);
     throw error;
   }
   for (const event of listening) {

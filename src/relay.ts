@@ -43,6 +43,9 @@ export class Relay {
   }
 
   #ended(by: 'client' | 'node', other: Transport): void {
+    if (this.#done) {
+      return;
+    }
     this.#endedBy ??= by;
     other.end();
     this.#patience ??= setTimeout(() => this.#finish(by, 'timeout'), this.#halfCloseMs);
@@ -59,9 +62,10 @@ export class Relay {
     }
     this.#done = true;
     clearTimeout(this.#patience);
-    for (const side of [this.#client, this.#node]) {
-      side.release(how === 'closed' || how === 'stopping');
-    }
+    // After an end in order, what is queued for the other side is still delivered to a slow reader.
+    const lingerMs = how === 'closed' || how === 'stopping' ? this.#halfCloseMs : 0;
+    this.#client.release(lingerMs);
+    this.#node.release(lingerMs);
     this.#finished.resolve({
       received: this.#client.octetsRead,
       sent: this.#node.octetsRead,
@@ -86,16 +90,17 @@ class Side implements Sink {
     this.closed = events.closed;
   }
 
+  /** Takes the connection over, which comes paused. What is left of its login goes before its FIN, if that came. */
   begin(residual: Buffer): void {
-    if (residual.length > 0) {
-      this.octets(residual);
-    }
+    const keptUp = residual.length === 0 || this.#forward(residual);
     this.#from.attach(this);
+    if (keptUp) {
+      this.#from.resume();
+    }
   }
 
   octets(chunk: Buffer): void {
-    this.octetsRead += chunk.length;
-    if (!this.#to.write(chunk)) {
+    if (!this.#forward(chunk)) {
       this.#from.pause();
     }
   }
@@ -104,10 +109,15 @@ class Side implements Sink {
     this.#to.resume();
   }
 
-  /** Lets the connection go: with what is queued for it if the end was in order, else at once. */
-  release(inOrder: boolean): void {
-    if (inOrder) {
-      this.#from.close();
+  #forward(chunk: Buffer): boolean {
+    this.octetsRead += chunk.length;
+    return this.#to.write(chunk);
+  }
+
+  /** Lets the connection go: with what is queued for it, within `lingerMs`, or at once when that is 0. */
+  release(lingerMs: number): void {
+    if (lingerMs > 0) {
+      this.#from.close(lingerMs);
     } else {
       this.#from.destroy();
     }

@@ -3,7 +3,7 @@ import { loginServer } from '../auth/login.ts';
 import { plainServer } from '../auth/plain.ts';
 import type { SaslServerFactory } from '../auth/sasl.ts';
 import type { MailProtocol } from '../protocols/protocol.ts';
-import type { Listening } from './events.ts';
+import type { ConnectionRefused, Listening, Observer } from './events.ts';
 import { Session, type SessionContext, type SessionTerms } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import type { LimitSettings, ListenerSettings } from './settings.ts';
@@ -26,6 +26,7 @@ export class Listener {
   readonly #protocol: MailProtocol;
   readonly #terms: SessionTerms;
   readonly #upgrade: Upgrade;
+  readonly #observe: Observer;
 
   constructor(
     settings: ListenerSettings,
@@ -35,6 +36,7 @@ export class Listener {
   ) {
     this.#settings = settings;
     this.#protocol = protocol;
+    this.#observe = context.observe;
     this.#terms = termsOf(settings, protocol, context.times.unauthenticatedMs, limits.failures);
     this.#upgrade =
       settings.tls.mode === 'none'
@@ -50,9 +52,13 @@ export class Listener {
   async listen(): Promise<Listening> {
     const { address, port, tls } = this.#settings;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once('error', (error) => reject(listenError(error, address, port)));
+    const fail = (error: NodeJS.ErrnoException): void => reject(listenError(error, address, port));
+    this.#server.once('error', fail);
     this.#server.listen({ host: address, port, backlog: BACKLOG }, resolve);
     await promise;
+    this.#server.off('error', fail);
+    // An error of accept(2), as when descriptors run out, concerns one connection; the listener goes on.
+    this.#server.on('error', ({ message }) => this.#reportRefused('-', 'acceptFailed', message));
     const bound = this.#server.address();
     return {
       event: 'listening',
@@ -71,25 +77,26 @@ export class Listener {
   #accept(socket: Socket, context: SessionContext, sessions: Sessions): void {
     const transport = new SocketTransport(socket, this.#upgrade);
     if (sessions.full) {
-      this.#turnAway(transport, context);
+      this.#turnAway(transport);
       return;
     }
     sessions.serve(new Session(transport, this.#terms, context));
   }
 
   /** A client that finds us full must be told to come back, not that its password is wrong. */
-  #turnAway(transport: SocketTransport, { observe }: SessionContext): void {
-    const { name } = this.#protocol;
-    observe({
-      event: 'connectionRefused',
-      protocol: name,
-      client: transport.remote.ip,
-      why: 'tooManyConnections',
-    });
+  #turnAway(transport: SocketTransport): void {
+    this.#reportRefused(transport.remote.ip, 'tooManyConnections');
+    // In front of implicit TLS there is no way to say anything.
     if (!this.#terms.implicitTls) {
       transport.write(Buffer.from(this.#protocol.refusal));
     }
     transport.close();
+  }
+
+  #reportRefused(client: string, why: ConnectionRefused['why'], detail?: string): void {
+    const { name: protocol } = this.#protocol;
+    const told = detail === undefined ? {} : { detail };
+    this.#observe({ event: 'connectionRefused', protocol, client, why, ...told });
   }
 }
 

@@ -6,8 +6,10 @@ import type { ConnectionEnd, LoginEvent, Observer, SessionEnd } from './events.t
 
 /** What became known of a login while it was worked on; the log line tells all of it, however it ended. */
 export type Findings = {
-  -readonly [Key in 'node' | 'actingFor' | 'directoryMs' | 'nodeMs' | 'detail']?: LoginEvent[Key];
-} & { user: string };
+  -readonly [Key in 'user' | 'node' | 'actingFor' | 'directoryMs' | 'nodeMs' | 'detail']?:
+    | LoginEvent[Key]
+    | undefined;
+};
 
 /** Tells the observer what happens to one connection, under one session id. */
 export class SessionReport {
@@ -29,9 +31,16 @@ export class SessionReport {
       result,
       mechanism: attempt.mechanism,
       tls: attempt.tls?.version ?? 'none',
-      ...findings,
+      user: '-',
+      ...known(findings),
       ms: performance.now() - startedMs,
     });
+  }
+
+  /** A member of a home that failed while another one was left. */
+  memberFailed(node: string, reason: Reason, detail: string): void {
+    const { session, protocol } = this.#connection;
+    this.#observe({ event: 'memberFailed', session, protocol, node, reason, detail });
   }
 
   /** A login that was refused before its name and password were seen. */
@@ -58,4 +67,8 @@ export class SessionReport {
     const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
     this.#observe({ event: 'bug', session: this.id, detail: String(error), ...stack });
   }
+}
+
+function known(findings: Findings): Partial<LoginEvent> {
+  return Object.fromEntries(Object.entries(findings).filter(([, value]) => value !== undefined));
 }

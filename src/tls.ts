@@ -1,7 +1,9 @@
 import { constants, createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, TLSSocket } from 'node:tls';
+import { Deadline } from './deadline.ts';
 import type { ListenerTls, NodeTls } from './settings.ts';
+import { describeTlsProblem } from './tls-problem.ts';
 import type { Upgrade } from './transport.ts';
 
 // Mozilla's intermediate list, without the suites of CBC mode.
@@ -34,18 +36,17 @@ export function serverUpgrade(
   });
   // A client that speaks another protocol by ALPN was led here (ALPACA); one that names none is an ordinary mail client.
   const options = { isServer: true, secureContext, ALPNProtocols: [alpn] };
-  return (socket) => handshake(new TLSSocket(socket, options), 'secure', handshakeMs);
+  return async (socket, signal) => {
+    using deadline = new Deadline(handshakeMs, signal);
+    return await handshake(new TLSSocket(socket, options), 'secure', deadline.signal);
+  };
 }
 
 /**
  * Prepares TLS towards a node, which must prove that it is `host`, or has the pinned certificate.
  * @returns how to start it on a connected socket.
  */
-export function clientUpgrade(
-  tls: Exclude<NodeTls, { mode: 'none' }>,
-  host: string,
-  handshakeMs: number,
-): Upgrade {
+export function clientUpgrade(tls: Exclude<NodeTls, { mode: 'none' }>, host: string): Upgrade {
   const name = tls.serverName ?? host;
   const options = {
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
@@ -55,11 +56,12 @@ export function clientUpgrade(
     // The pin says more than any authority; it is checked below, before anything is sent.
     rejectUnauthorized: tls.pin === undefined,
   };
-  return async (socket) => {
-    const secured = await handshake(connect({ ...options, socket }), 'secureConnect', handshakeMs);
-    if (tls.pin !== undefined && fingerprint(secured) !== tls.pin) {
+  return async (socket, signal) => {
+    const secured = await handshake(connect({ ...options, socket }), 'secureConnect', signal);
+    const shown = tls.pin === undefined ? undefined : fingerprint(secured);
+    if (shown !== tls.pin) {
       secured.destroy();
-      throw new Error(`the certificate of ${name} is not the pinned one (sha256 ${fingerprint(secured)})`);
+      throw new Error(`its certificate is not the pinned one: the sha256 is ${shown}`);
     }
     return secured;
   };
@@ -70,23 +72,25 @@ function fingerprint(socket: TLSSocket): string {
   return certificate === undefined ? 'none' : createHash('sha256').update(certificate.raw).digest('hex');
 }
 
-async function handshake(socket: TLSSocket, done: string, timeoutMs: number): Promise<TLSSocket> {
+async function handshake(socket: TLSSocket, done: string, signal: AbortSignal): Promise<TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
   const fail = (error?: unknown): void => {
     reject(error instanceof Error ? error : new Error('the peer closed the connection in the TLS handshake'));
   };
-  const timer = setTimeout(() => fail(new Error('the TLS handshake took too long')), timeoutMs);
   const succeed = (): void => resolve(socket);
+  const giveUp = (): void => reject(signal.reason);
+  signal.addEventListener('abort', giveUp);
   socket.once(done, succeed).once('error', fail).once('_tlsError', fail).once('close', fail);
   try {
+    signal.throwIfAborted();
     return await promise;
   } catch (error) {
     // It may fail once more while it goes down.
     socket.on('error', () => undefined);
     socket.destroy();
-    throw error;
+    throw signal.aborted ? signal.reason : new Error(describeTlsProblem(error), { cause: error });
   } finally {
-    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
     socket.off(done, succeed).off('error', fail).off('_tlsError', fail).off('close', fail);
   }
 }

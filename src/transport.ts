@@ -8,8 +8,8 @@ const LINGER_MS = 1000;
 /** Drops what still comes from a peer that we are done with. */
 const NOBODY: Sink = { octets() {}, drained() {}, ended() {}, closed() {} };
 
-/** Starts TLS on a socket, in the role that the connection has. */
-export type Upgrade = (socket: Socket) => Promise<TLSSocket>;
+/** Starts TLS on a socket, in the role that the connection has; rejects with the signal's reason when it aborts. */
+export type Upgrade = (socket: Socket, signal: AbortSignal) => Promise<TLSSocket>;
 
 /**
  * A socket as the protocols see it. Its listeners are set once and pass events to the sink of the moment, so that a
@@ -22,6 +22,7 @@ export class SocketTransport implements Transport {
   readonly #socket: Socket;
   readonly #upgrade: Upgrade;
   #sink: Sink = NOBODY;
+  #reading = false;
   #ended = false;
   #closed = false;
   #error: Error | undefined;
@@ -32,8 +33,8 @@ export class SocketTransport implements Transport {
     this.remote = { ip: plainIp(socket.remoteAddress), port: socket.remotePort ?? 0 };
     this.local = { ip: plainIp(socket.localAddress), port: socket.localPort ?? 0 };
     this.tls = socket instanceof TLSSocket ? tlsState(socket) : undefined;
-    socket.on('drain', () => this.#sink.drained());
-    socket.on('end', () => this.#end());
+    socket.on('drain', this.#drain);
+    socket.on('end', this.#end);
     socket.on('error', (error) => {
       this.#error = error;
     });
@@ -41,17 +42,15 @@ export class SocketTransport implements Transport {
   }
 
   attach(sink: Sink): void {
-    const first = this.#sink === NOBODY;
     this.#sink = sink;
     if (this.#closed) {
       sink.closed(this.#error);
     } else if (this.#ended) {
       sink.ended();
     }
-    if (first) {
+    if (!this.#reading) {
+      this.#reading = true;
       this.#socket.on('data', this.#data);
-    } else {
-      this.#socket.resume();
     }
   }
 
@@ -71,39 +70,47 @@ export class SocketTransport implements Transport {
     this.#socket.end();
   }
 
-  close(): void {
-    // A socket that is destroyed with unread input resets the connection, and the peer would lose our last words:
-    // so FIN first, and whatever comes is read and dropped for a while.
+  close(lingerMs = LINGER_MS): void {
     this.#sink = NOBODY;
-    this.#socket.end();
-    this.#socket.resume();
-    if (this.#ended) {
-      this.#socket.once('finish', () => this.#socket.destroy());
+    if (this.#closed || (this.#ended && this.#socket.writableFinished)) {
+      this.#socket.destroy();
+      return;
     }
-    const linger = setTimeout(() => this.#socket.destroy(), LINGER_MS);
-    this.#socket.once('end', () => this.#socket.destroySoon());
+    // A socket that is destroyed with unread input resets the connection, and the peer would lose our last words:
+    // so FIN first, and whatever comes is read and dropped until the peer's FIN, for a while.
+    const linger = setTimeout(() => this.#socket.destroy(), lingerMs);
     this.#socket.once('close', () => clearTimeout(linger));
+    this.#socket.end(() => {
+      if (this.#ended) {
+        this.#socket.destroy();
+      }
+    });
+    this.#socket.once('end', () => this.#socket.destroySoon());
+    this.#socket.resume();
   }
 
   destroy(): void {
     this.#socket.destroy();
   }
 
-  async upgradeTls(): Promise<Transport> {
+  async upgradeTls(signal: AbortSignal): Promise<Transport> {
     this.#sink = NOBODY;
-    this.#socket.off('data', this.#data);
-    this.#socket.removeAllListeners('drain').removeAllListeners('end');
-    return new SocketTransport(await this.#upgrade(this.#socket), this.#upgrade);
+    this.#socket.off('data', this.#data).off('drain', this.#drain).off('end', this.#end);
+    return new SocketTransport(await this.#upgrade(this.#socket, signal), this.#upgrade);
   }
 
   readonly #data = (chunk: Buffer): void => {
     this.#sink.octets(chunk);
   };
 
-  #end(): void {
+  readonly #drain = (): void => {
+    this.#sink.drained();
+  };
+
+  readonly #end = (): void => {
     this.#ended = true;
     this.#sink.ended();
-  }
+  };
 
   #close(): void {
     this.#closed = true;

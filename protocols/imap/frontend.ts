@@ -4,7 +4,14 @@ import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, NodeWelcome, Refusal } from '../protocol.ts';
 import { runSaslExchange } from '../sasl-exchange.ts';
-import { depart, isForeignWord, type LastWords, type Served, serveCommands } from '../serving.ts';
+import {
+  depart,
+  departTlsFailed,
+  isForeignWord,
+  type LastWords,
+  type Served,
+  serveCommands,
+} from '../serving.ts';
 import type { Detached } from '../transport.ts';
 import { type Command, type RefusedCommand, readCommand } from './command.ts';
 import { IMAP_ANSWER, IMAP_REFERRED, unauthenticatedCapabilities } from './status.ts';
@@ -171,7 +178,7 @@ export class ImapFrontend implements Frontend {
     try {
       this.#channel = await this.#channel.upgradeTls();
     } catch (error) {
-      return { kind: 'departed', how: 'tlsFailed', detail: String(error) };
+      return departTlsFailed(error);
     }
     this.#askedCapability = false;
     this.#ttl = undefined;

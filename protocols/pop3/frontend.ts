@@ -4,7 +4,14 @@ import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
 import { runSaslExchange } from '../sasl-exchange.ts';
-import { depart, isForeignWord, type LastWords, type Served, serveCommands } from '../serving.ts';
+import {
+  depart,
+  departTlsFailed,
+  isForeignWord,
+  type LastWords,
+  type Served,
+  serveCommands,
+} from '../serving.ts';
 import type { Detached } from '../transport.ts';
 import { authorizationCapabilities, POP3_ANSWER, POP3_REFERRED } from './status.ts';
 
@@ -167,7 +174,7 @@ export class Pop3Frontend implements Frontend {
     try {
       this.#channel = await this.#channel.upgradeTls();
     } catch (error) {
-      return { kind: 'departed', how: 'tlsFailed', detail: String(error) };
+      return departTlsFailed(error);
     }
     return undefined;
   }

@@ -132,7 +132,15 @@ async function logIn(
   const here = { ip: '127.0.0.1', port: DISCARD_PORT };
   const sessionId = randomBytes(16).toString('base64url');
   const origin = { client: here, listener: here, sessionId, ttl: 1 };
-  const login = { protocol, user: account.name, password: password ?? new Secret(Buffer.alloc(0)), origin };
+  const onFailure = (node: string, { message }: LoginFailure): void =>
+    step('login', `${node} failed, so the next: ${message}`);
+  const login = {
+    protocol,
+    user: account.name,
+    password: password ?? new Secret(Buffer.alloc(0)),
+    origin,
+    onFailure,
+  };
   const terms = { times: config.settings.times, leadsToUs: () => false };
   const opened = await openHome(home, login, terms, NEVER);
   opened.session.transport.destroy();

@@ -20,24 +20,30 @@ const QUOTA_UNIT: Readonly<Record<KnownNode['settings']['kind'], string>> = {
 };
 
 /**
- * The way of an account to its home: the members that may serve it, best first.
+ * The way of an account to its home: the members that may serve it, best first. A name that may not be dialled is
+ * passed by where another one may.
  * @throws {LoginFailure} noHome, homeNotAllowed, or directoryFault when a node must be told what the entry lacks.
  */
 export function planRoute(account: Account, service: string, nodes: NodeTable): Home {
-  const [first, ...others] = account.homes;
-  if (first === undefined) {
+  if (account.homes.length === 0) {
     throw new LoginFailure('noHome', `${account.entry} names no home node`);
   }
-  const toMember = (home: string): Member => {
-    const node = nodes.find(home);
-    const port = node?.settings.ports.get(service);
-    if (node === undefined || port === undefined) {
-      const what = node === undefined ? 'is not in the node table' : `has no ${service} port`;
-      throw new LoginFailure('homeNotAllowed', `node "${home}" of ${account.entry} ${what}`);
-    }
-    return { node, port, forwarded: valuesFor(node, account) };
-  };
-  return [toMember(first), ...others.map(toMember)];
+  const [first, ...others] = account.homes.flatMap((home) => memberOf(home, account, service, nodes) ?? []);
+  if (first === undefined) {
+    throw new LoginFailure(
+      'homeNotAllowed',
+      `${account.entry} has its home on ${account.homes.join(', ')}: not in the node table, or there without a ${service} port`,
+    );
+  }
+  return [first, ...others];
+}
+
+function memberOf(home: string, account: Account, service: string, nodes: NodeTable): Member | undefined {
+  const node = nodes.find(home);
+  const port = node?.settings.ports.get(service);
+  return node === undefined || port === undefined
+    ? undefined
+    : { node, port, forwarded: valuesFor(node, account) };
 }
 
 function valuesFor({ settings }: KnownNode, account: Account): ReadonlyMap<string, string> {

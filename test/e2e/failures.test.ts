@@ -44,9 +44,9 @@ async function failedLogin(proxy: RunningProxy, protocol: ProtocolName, user: st
     tls: 'implicit',
     ca: cluster().ca,
   });
-  const before = proxy.log.length;
+  const before = proxy.log.filter((line) => line.event === 'login').length;
   const answer = await logIn(protocol, wire, user, password);
-  const logged: LogLine[] = proxy.log.slice(before).filter((line) => line.event === 'login');
+  const logged: LogLine[] = (await proxy.events('login', {}, before + 1)).slice(before);
   return {
     wire,
     answer: answer.replace(/(?<=\[ref:)[\w-]{22}(?=\])/, 'SESSION'),

@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { queryObjects } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import type { Authentication, Authenticator } from '../../auth/authenticator.ts';
 import type { Account } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
+import { Channel } from '../../protocols/channel.ts';
+import { ImapFrontend } from '../../protocols/imap/frontend.ts';
 import type { Event } from '../../src/events.ts';
 import { type ProxyServer, startProxy } from '../../src/proxy.ts';
 import type { NodeSettings, Settings } from '../../src/settings.ts';
 import { ScriptedServer } from '../support/scripted-server.ts';
+import { readAll } from '../support/sockets.ts';
 import { Wire } from '../support/wire.ts';
 
 const TIMES: Settings['times'] = {
@@ -160,6 +164,57 @@ describe('a session', () => {
 
     expect(await wire.line()).toMatch(/^a OK /);
     expect(await running.event('login')).toMatchObject({ result: 'ok', node: 'second' });
+    expect(await running.event('memberFailed')).toMatchObject({ node: 'first', reason: 'nodeUnreachable' });
+  });
+
+  it('passes a home by that may not be dialled, where another one may', async () => {
+    await using home = await echoNode();
+    await using running = await run([node('good', home.port)], authenticator(['typo', 'good']));
+    await using wire = await greeted(running.port);
+    wire.send('a LOGIN u p');
+
+    expect(await wire.line()).toMatch(/^a OK /);
+  });
+
+  it('delivers what a client pipelined behind its login before its FIN', async () => {
+    await using home = await echoNode();
+    await using running = await run([node('home', home.port)], authenticator(['home']));
+    const client = connect({ port: running.port, host: '127.0.0.1', allowHalfOpen: true });
+    client.end('a LOGIN u p\r\nb NOOP\r\n');
+
+    expect((await readAll(client)).toString()).toMatch(/a OK .*\r\n\* 3 EXISTS\r\n\* b NOOP\r\n$/s);
+    client.destroy();
+  });
+
+  it('keeps nothing of the login while it is relayed: no parser, no frontend', async () => {
+    await using home = await echoNode();
+    await using running = await run([node('home', home.port)], authenticator(['home']));
+    const wires = await Promise.all(Array.from({ length: 20 }, () => greeted(running.port)));
+    for (const wire of wires) {
+      wire.send('a LOGIN u p');
+      await wire.linesUntil(/EXISTS/);
+    }
+    // Counting the objects collects garbage first.
+    const kept = [Channel, ImapFrontend].map((kind) => queryObjects(kind, { format: 'count' }));
+    for (const wire of wires) {
+      await wire[Symbol.asyncDispose]();
+    }
+
+    expect(kept.every((count) => count < 20)).toBe(true);
+  });
+
+  it('tells nobody earlier what became of a guess: who leaves is not answered', async () => {
+    await using running = await run([], authenticator([]), { times: { failureMs: 10 } });
+    const client = connect({ port: running.port, host: '127.0.0.1', allowHalfOpen: true });
+    await once(client, 'readable');
+    client.read();
+    client.write('a LOGIN u wrong\r\n');
+    await running.event('login');
+    client.end();
+
+    expect((await readAll(client)).toString()).toBe('');
+    expect(await running.event('login')).toMatchObject({ result: 'wrongPassword' });
+    client.destroy();
   });
 
   it('F18 does not wait longer than its budget for a silent node', async () => {
@@ -311,6 +366,25 @@ describe('a proxy', () => {
     await stopped;
     expect(await running.event('sessionEnd')).toMatchObject({ endedBy: 'proxy', how: 'stopping' });
     expect(running.events.at(-1)).toEqual({ event: 'stopped' });
+  });
+
+  it('does not wait for a directory that says nothing when its time is up', async () => {
+    const asked = Promise.withResolvers<void>();
+    const never = (signal: AbortSignal): Promise<Authentication> => {
+      asked.resolve();
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new LoginFailure('directoryDown', 'given up')));
+      });
+    };
+    await using running = await run([], authenticator([], never));
+    await using wire = await greeted(running.port);
+    wire.send('a LOGIN u p');
+    await asked.promise;
+
+    await running.proxy.stop(0);
+
+    expect(await running.event('login')).toMatchObject({ result: 'draining' });
+    expect(await wire.line()).toMatch(/^\* BYE \[UNAVAILABLE\]/);
   });
 
   it('waits for sessions to end by themselves when it stops', async () => {

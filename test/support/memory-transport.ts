@@ -82,7 +82,7 @@ export class MemoryTransport implements Transport {
     this.closedBy ??= 'destroy';
   }
 
-  async upgradeTls(): Promise<Transport> {
+  async upgradeTls(_signal: AbortSignal): Promise<Transport> {
     this.#sink = { octets() {}, drained() {}, ended() {}, closed() {} };
     this.#written.push(Buffer.from('<TLS>'));
     this.upgraded = new MemoryTransport(true, this.#written);

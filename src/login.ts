@@ -1,0 +1,116 @@
+/** A login on its way home: whose account it is, and which node let it in. */
+import type { Authenticator } from '../auth/authenticator.ts';
+import { LoginFailure } from '../auth/failure.ts';
+import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
+import { Deadline } from './deadline.ts';
+import { type HomeTerms, openHome } from './home.ts';
+import type { NodeTable } from './routing/node-table.ts';
+import { type Home, planRoute } from './routing/route.ts';
+import type { Findings, SessionReport } from './session-report.ts';
+
+/** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
+const FIRST_TTL = 5;
+
+/** What all logins of a proxy share. */
+export interface LoginTerms extends HomeTerms {
+  readonly authenticator: Authenticator;
+  readonly nodes: NodeTable;
+}
+
+/** The connection that a login came by. */
+export interface LoginConnection extends Pick<Origin, 'client' | 'listener'> {
+  readonly protocol: MailProtocol;
+  readonly report: SessionReport;
+}
+
+/**
+ * Takes a login home: the account first, then its password, then whether it may log in, then its home, so that a
+ * stranger learns nothing; a node is dialled only for a right password.
+ * @param findings gets all that becomes known, also when it ends in a failure.
+ * @throws {LoginFailure}
+ */
+export async function takeHome(
+  attempt: LoginAttempt,
+  connection: LoginConnection,
+  terms: LoginTerms,
+  findings: Findings,
+): Promise<NodeSession> {
+  const { account, unverified } = await authenticate(attempt, connection, terms, findings);
+  const { protocol, client, listener, report } = connection;
+  const members = planRoute(account, protocol.name, terms.nodes);
+  const [{ node: first }] = members;
+  findings.node = first.name;
+  if (unverified) {
+    requireReplay(members);
+  }
+  const startedMs = performance.now();
+  const login = {
+    protocol,
+    user: account.name,
+    password: attempt.proof.password,
+    origin: { client, listener, sessionId: report.id, ttl: nextTtl(attempt) },
+    onFailure: (node: string, { reason, message }: LoginFailure) =>
+      report.memberFailed(node, reason, message),
+  };
+  try {
+    const home = await openHome(members, login, terms, attempt.abandoned);
+    findings.node = home.node;
+    return home.session;
+  } catch (error) {
+    throw unverified ? asWrongPassword(error) : error;
+  } finally {
+    findings.nodeMs = performance.now() - startedMs;
+  }
+}
+
+async function authenticate(
+  attempt: LoginAttempt,
+  { protocol }: LoginConnection,
+  { authenticator, times }: LoginTerms,
+  findings: Findings,
+) {
+  const startedMs = performance.now();
+  using deadline = new Deadline(times.directoryMs, attempt.abandoned);
+  const context = { service: protocol.name };
+  try {
+    const result = await authenticator.authenticate(attempt.proof, context, deadline.signal);
+    if (result.kind === 'refused') {
+      findings.user = result.known;
+      throw new LoginFailure(result.reason, result.detail ?? '');
+    }
+    findings.user = result.account.name;
+    findings.actingFor = result.actingFor;
+    return result;
+  } finally {
+    findings.directoryMs = performance.now() - startedMs;
+  }
+}
+
+function nextTtl({ ttl = FIRST_TTL }: LoginAttempt): number {
+  const left = Math.min(FIRST_TTL, ttl) - 1;
+  if (left < 1) {
+    throw new LoginFailure(
+      'loop',
+      'the login came through too many proxies: they seem to lead to each other',
+    );
+  }
+  return left;
+}
+
+/** A password that nobody has verified may only go to nodes that verify it: our own proof would let anyone in. */
+function requireReplay(members: Home): void {
+  const other = members.find(({ node }) => node.settings.trust.kind !== 'replay');
+  if (other !== undefined) {
+    throw new LoginFailure(
+      'homeNotAllowed',
+      `the directory leaves passwords to the node (verify: node), so node ${other.node.name} needs trust: replay`,
+    );
+  }
+}
+
+/** Where the node alone judges the user's password, its refusal is the user's, not the proxy's. */
+function asWrongPassword(error: unknown): unknown {
+  return error instanceof LoginFailure && error.reason === 'nodeRefusedProxy'
+    ? new LoginFailure('wrongPassword', error.message, { cause: error })
+    : error;
+}
