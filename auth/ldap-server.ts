@@ -1,4 +1,5 @@
 import { PresenceFilter } from 'ldapts';
+import { Deadline } from './deadline.ts';
 import { Gate } from './gate.ts';
 import {
   type LdapConnection,
@@ -9,7 +10,6 @@ import {
 } from './ldap-connection.ts';
 import { dialAsService, dialLdap, type LdapTarget, type ServiceAccount } from './ldap-dial.ts';
 import type { LdapResult } from './ldap-message.ts';
-import { OperationDeadline } from './operation-deadline.ts';
 
 /** Told once when a server can't be used any more, and once when it can again. */
 export type ServerObserver = (server: string, up: boolean, detail: string | undefined) => void;
@@ -106,7 +106,7 @@ export class LdapServer {
     operation: (limited: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     const askedAt = performance.now();
-    using deadline = new OperationDeadline(signal, this.#terms.operationMs);
+    using deadline = new Deadline(this.#terms.operationMs, signal);
     try {
       const result = await operation(deadline.signal);
       this.#heardAt = performance.now();
@@ -141,7 +141,7 @@ export class LdapServer {
   }
 
   async #placeToBind(signal: AbortSignal): Promise<Disposable> {
-    using deadline = new OperationDeadline(signal, this.#terms.operationMs);
+    using deadline = new Deadline(this.#terms.operationMs, signal);
     try {
       return await this.#bindPlaces.enter(deadline.signal);
     } catch (error) {
@@ -173,7 +173,7 @@ export class LdapServer {
   async #dial<Connection extends SearchConnection | BindConnection>(
     dial: (limited: AbortSignal) => Promise<Connection>,
   ): Promise<Connection> {
-    using deadline = new OperationDeadline(this.#closing.signal, this.#terms.connectMs);
+    using deadline = new Deadline(this.#terms.connectMs, this.#closing.signal);
     try {
       const connection = await dial(deadline.signal);
       if (this.#closing.signal.aborted) {
