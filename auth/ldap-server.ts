@@ -81,6 +81,9 @@ export class LdapServer {
       return notBusy(result, this.url);
     } finally {
       this.#busyBinds.delete(connection);
+      if (!this.#idleBinds.includes(connection)) {
+        connection.close();
+      }
     }
   }
 
