@@ -73,9 +73,14 @@ interface Pending {
 
 /**
  * One connection to an LDAP server, from its first octet to its last: it never connects again. Searches may be many
- * at a time, binds are alone. ldapts writes the messages; its client is not used, since it gives up a whole
- * connection, and everybody's searches on it, for one slow answer, does not notice the end of a connection after
- * StartTLS, and keeps what a broken server sends without bound.
+ * at a time, binds are alone.
+ *
+ * ldapts (9.2) writes the messages. Its `Client` and its parser are not used:
+ * - one operation that takes too long destroys the connection that all share; there is no Abandon (RFC 4511 section
+ *   4.11) and no signal for a single operation;
+ * - after StartTLS it does not notice that the server closes the connection;
+ * - it keeps what a broken server sends without bound, and reads a value that is longer than its set in an endless
+ *   loop.
  */
 export class LdapConnection {
   readonly #socket: Socket;
