@@ -16,8 +16,8 @@ export interface LdapOptions {
   readonly order: ServerOrder;
   /** Who searches; `undefined` searches anonymously. */
   readonly account: ServiceAccount | undefined;
-  /** By the server (`bind`), by comparing the stored hash, or not at all, where the node verifies. */
-  readonly verify: 'bind' | 'hash' | 'none';
+  /** Who tells a right password: the server (`bind`), a comparison with the stored hash, or nobody but the node. */
+  readonly verify: 'bind' | 'hash' | 'node';
   /** With `hash`: takes stored passwords in clear text. */
   readonly allowCleartext: boolean;
   readonly schema: Schema;
@@ -62,12 +62,12 @@ class LdapDirectory implements Directory {
     const verdict = await this.#verify(entry, password, signal);
     context.trace?.(
       'password',
-      verify === 'none' ? 'left to the node' : `${verdict} (by ${verify} as ${entry.dn})`,
+      verify === 'node' ? 'left to the node' : `${verdict} (by ${verify} as ${entry.dn})`,
     );
     if (verdict !== 'right') {
       return { kind: 'refused', reason: verdict, known: valuesOf(entry, schema.options.name)[0] };
     }
-    return { kind: 'right', account: accountOf(schema, entry, context), unverified: verify === 'none' };
+    return { kind: 'right', account: accountOf(schema, entry, context), unverified: verify === 'node' };
   }
 
   async lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined> {
@@ -128,7 +128,7 @@ class LdapDirectory implements Directory {
   async #verify(entry: Entry, password: Secret, signal: AbortSignal): Promise<BindVerdict> {
     const { schema, allowCleartext, verify } = this.#options;
     switch (verify) {
-      case 'none':
+      case 'node':
         return 'right';
       case 'hash':
         return await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);

@@ -45,9 +45,8 @@ export function buildDirectory(
 }
 
 /** Who tells a right password from a wrong one: the directory's server, a comparison with its hash, or the node. */
-export function verifiedBy(directory: DirectorySettings): 'bind' | 'hash' | 'node' {
-  if (directory.kind === 'ldif') return 'hash';
-  return directory.options.verify === 'none' ? 'node' : directory.options.verify;
+export function verifiedBy(directory: DirectorySettings): LdapOptions['verify'] {
+  return directory.kind === 'ldif' ? 'hash' : directory.options.verify;
 }
 
 /** Reports a directory that leaves passwords to nodes of which none verifies one. */
@@ -130,7 +129,7 @@ function buildLdap(
     servers: servers.filter((server) => server !== undefined),
     order: written.order,
     account,
-    verify: written.verify === 'node' ? 'none' : written.verify,
+    verify: written.verify,
     allowCleartext: written.allowCleartext,
     schema,
     connectMs: written.connect,

@@ -89,7 +89,7 @@ describe('LDAP directories', () => {
 
     expect(folder.refusal(text)).toContain('nobody would verify a password');
     const replay = text.replace('¶', '').replace('kind: dovecot', 'kind: dovecot, trust: replay');
-    expect(folder.load(replay).directories[0]?.options).toMatchObject({ verify: 'none' });
+    expect(folder.load(replay).directories[0]?.options).toMatchObject({ verify: 'node' });
   });
 });
 
