@@ -2,9 +2,9 @@ import { type Authenticator, createAuthenticator } from '../auth/authenticator.t
 import type { Directory } from '../auth/directory.ts';
 import { openLdap } from '../auth/ldap.ts';
 import { openLdif } from '../auth/ldif.ts';
+import type { NameOptions } from '../auth/names.ts';
 import type { DirectorySettings } from './config/directories.ts';
 import type { Observer } from './events.ts';
-import type { NameSettings } from './settings.ts';
 
 /** The directories of a running proxy; disposing closes their connections. */
 export interface Directories extends AsyncDisposable {
@@ -16,7 +16,7 @@ export interface Directories extends AsyncDisposable {
 /** Opens all directories, and tells of their servers as events. */
 export function openDirectories(
   settings: readonly DirectorySettings[],
-  names: NameSettings,
+  names: NameOptions,
   observe: Observer,
 ): Directories {
   const realms = settings.map((directory) => ({

@@ -1,3 +1,4 @@
+import type { NameOptions } from '../auth/names.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { Trust } from '../auth/trust.ts';
 
@@ -10,7 +11,7 @@ export interface Settings {
   readonly nodes: readonly NodeSettings[];
   readonly times: TimeSettings;
   readonly limits: LimitSettings;
-  readonly names: NameSettings;
+  readonly names: NameOptions;
 }
 
 export interface ListenerSettings {
@@ -41,7 +42,7 @@ export type ListenerTls =
     };
 
 export interface NodeSettings {
-  /** As the directory says it; a `*` stands for one or more labels or parts, and then `host` is the name itself. */
+  /** As the directory says it; a `*` stands for one label or a part of it, and then `host` is the name itself. */
   readonly name: string;
   /** Host name or address; `undefined` takes the name that the directory gave. */
   readonly host: string | undefined;
@@ -88,14 +89,4 @@ export interface LimitSettings {
   readonly connections: number;
   /** Failed logins on one connection. */
   readonly failures: number;
-}
-
-export interface NameSettings {
-  /** Appended to a login name that has none. */
-  readonly defaultDomain: string | undefined;
-  readonly lowerCase: boolean;
-  /** Characters besides letters and digits that a login name may have. */
-  readonly punctuation: string;
-  /** Reads a password that is not UTF-8 as Latin-1, as old clients send it. */
-  readonly latin1Passwords: boolean;
 }
