@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { CommandModule } from 'yargs';
+import { Deadline } from '../../auth/deadline.ts';
 import type { Account, Trace } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type Config, loadConfig } from '../config.ts';
-import { Deadline } from '../deadline.ts';
 import { type Directories, openDirectories } from '../directories.ts';
 import { openHome } from '../home.ts';
 import { printable } from '../printable.ts';
