@@ -46,6 +46,7 @@ export async function deriveStoredKey(
 export class ScramKeyring {
   readonly #password: Secret;
   readonly #keys = new Map<string, Promise<ClientKeys>>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(password: Secret) {
     this.#password = password;
@@ -62,7 +63,9 @@ export class ScramKeyring {
     if (this.#keys.size >= MAX_CACHED_KEYS && oldest.done === false) {
       this.#keys.delete(oldest.value);
     }
-    const derived = deriveKeys(this.#password, salt, iterations);
+    // One after the other: a node with ever new salts must not take all threads, which others need too.
+    const derived = this.#last.then(() => deriveKeys(this.#password, salt, iterations));
+    this.#last = derived;
     this.#keys.set(id, derived);
     return derived;
   }

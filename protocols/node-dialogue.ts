@@ -9,8 +9,11 @@ const MAX_LINE_OCTETS = 16 * 1024;
 const MAX_CHALLENGES = 8;
 /** Lines of a node before it lets us in, of all kinds. */
 const MAX_LINES = 200;
-const MAX_TEXT = 200;
+const MAX_TEXT = 400;
 const GREETING = 'waiting for the greeting';
+/** What is wrong where a node goes away after it took the proof. */
+const GAVE_UP_HINT =
+  ' behind the proof; does it believe what this proxy tells it (login_trusted_networks), and are uid and gid in its range?';
 
 /**
  * What both protocols need to speak to a node before the relay: lines within bounds, the client's side of SASL, and
@@ -96,7 +99,8 @@ export class NodeDialogue {
   /** Makes what reading, SASL or TLS threw a failure of this login; others are passed on. */
   failureFrom(error: unknown): unknown {
     if (error instanceof Disconnected) {
-      return this.failure('nodeUnreachable', 'the node closed the connection', error);
+      const hint = this.#challenges > 0 ? GAVE_UP_HINT : '';
+      return this.failure('nodeUnreachable', `the node closed the connection${hint}`, error);
     }
     if (error instanceof DeadlinePassed) {
       const hint = this.#step === GREETING ? '; does this port want TLS from the start (tls: implicit)?' : '';

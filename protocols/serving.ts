@@ -3,6 +3,10 @@ import type { Departure, DepartureCause } from './protocol.ts';
 
 /** Consecutive bad commands that end a connection; a valid one sets the count back. */
 const MAX_BAD_COMMANDS = 3;
+/** Commands that are served before others get their turn: pipelined ones would else keep everybody waiting. */
+const COMMANDS_PER_TURN = 16;
+/** Commands before a login; no client needs as many. */
+const MAX_COMMANDS = 1000;
 const TLS_HANDSHAKE_RECORD = 0x16;
 /** First words of HTTP, SMTP and the PROXY protocol, which are neither sensible tags nor POP3 keywords. */
 const FOREIGN_WORDS: ReadonlySet<string> = new Set(
@@ -16,6 +20,11 @@ export type LastWords = Readonly<
 
 /** What serving one command came to: an end of the dialogue, a bad command, or nothing worth telling. */
 export type Served<Outcome> = Outcome | 'bad' | undefined;
+
+/** Upper case of ASCII letters alone: elsewhere one letter may become two, and another word. */
+export function asciiUpperCase(text: string): string {
+  return text.replaceAll(/[a-z]+/g, (letters) => letters.toUpperCase());
+}
 
 /** Whether a line that starts so belongs to another protocol. */
 export function isForeignWord(word: string): boolean {
@@ -37,8 +46,12 @@ export async function serveCommands<Outcome>(
     if ((await channel().peek())[0] === TLS_HANDSHAKE_RECORD) {
       return depart(channel(), 'notMail', '');
     }
-    for (let bad = 0; bad < MAX_BAD_COMMANDS; ) {
+    let bad = 0;
+    for (let count = 1; bad < MAX_BAD_COMMANDS && count <= MAX_COMMANDS; count += 1) {
       const served = await serveCommand();
+      if (count % COMMANDS_PER_TURN === 0) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       if (served === 'bad') {
         bad += 1;
       } else if (served === undefined) {

@@ -6,7 +6,7 @@ import type { Transport } from '../protocols/transport.ts';
 import { Deadline } from './deadline.ts';
 import { dial } from './dial.ts';
 import type { Home, Member } from './routing/route.ts';
-import type { TimeSettings } from './settings.ts';
+import type { NodeSettings, TimeSettings } from './settings.ts';
 
 /** What all logins share on their way home. */
 export interface HomeTerms {
@@ -30,6 +30,13 @@ export interface OpenHome {
   readonly node: string;
   readonly session: NodeSession;
 }
+
+/** Where to look when a node does not believe this proxy. */
+const REFUSED_HINT: Readonly<Record<NodeSettings['kind'], string>> = {
+  dovecot: " (compare this proxy's line on the node with `homing secret --show KEYFILE`)",
+  courier: " (the line of authProg in the node's mail log says why)",
+  generic: '',
+};
 
 /** Failures of one member that another one may not have. */
 const OTHERS_MAY_DO: ReadonlySet<Reason> = new Set([
@@ -123,7 +130,8 @@ function atMember({ node }: Member, error: unknown): LoginFailure {
   if (!(error instanceof LoginFailure)) {
     throw error;
   }
-  return new LoginFailure(error.reason, `node ${node.name}: ${error.message}`, { cause: error });
+  const hint = error.reason === 'nodeRefusedProxy' ? REFUSED_HINT[node.settings.kind] : '';
+  return new LoginFailure(error.reason, `node ${node.name}: ${error.message}${hint}`, { cause: error });
 }
 
 function factsOf(

@@ -83,7 +83,10 @@ async function handshake(socket: TLSSocket, done: string, signal: AbortSignal): 
   socket.once(done, succeed).once('error', fail).once('_tlsError', fail).once('close', fail);
   try {
     signal.throwIfAborted();
-    return await promise;
+    const secured = await promise;
+    // Node closes a socket of its own TLS server at a bad record, but only tells of it where TLS was put on by hand.
+    secured.on('_tlsError', (error: Error) => secured.destroy(error));
+    return secured;
   } catch (error) {
     // It may fail once more while it goes down.
     socket.on('error', () => undefined);

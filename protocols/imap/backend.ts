@@ -5,6 +5,9 @@ import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
 
 /** Dovecot takes no longer field values; Dovecot 2.3 drops all fields where one name is longer. */
 const MAX_ID_VALUE_OCTETS = 1024;
+const CAPABILITY = /^[\x21\x23\x24\x26\x27\x2b-\x5b\x5e-\x7a\x7c-\x7e]+$/;
+const MAX_CAPABILITIES = 200;
+const MAX_CAPABILITY_OCTETS = 64;
 /** Behind the login they mean nothing, or would let a client leave its identity under the proxy's trust (RFC 8437). */
 const NOT_FOR_CLIENTS = /^(?:AUTH=.*|STARTTLS|LOGINDISABLED|SASL-IR|LOGIN-REFERRALS|UNAUTHENTICATE)$/i;
 /** What a node's refusal means, by its response code (RFC 5530). Without one of these it refused the proxy. */
@@ -31,6 +34,7 @@ export async function loginToImapNode(channel: Channel, terms: NodeTerms): Promi
       await announce(dialogue, terms.announce, capabilities);
     }
     const welcome = await prove(dialogue, capabilities);
+    requireImap(dialogue, welcome);
     const { transport, residual } = dialogue.channel.detach();
     return {
       transport,
@@ -51,6 +55,13 @@ async function hearGreeting(dialogue: NodeDialogue): Promise<readonly string[]> 
     throw dialogue.failure(reason, greeting);
   }
   return capabilityCode(greeting) ?? (await askCapabilities(dialogue));
+}
+
+/** A node's list is said to the client as it is, so it must be one. */
+function requireImap(dialogue: NodeDialogue, capabilities: readonly string[]): void {
+  if (!capabilities.some((name) => /^IMAP4rev[12]$/i.test(name))) {
+    throw dialogue.failure('nodeBrokeProtocol', 'the node names neither IMAP4rev1 nor IMAP4rev2');
+  }
 }
 
 async function startTls(dialogue: NodeDialogue, offered: readonly string[]): Promise<readonly string[]> {
@@ -154,7 +165,9 @@ function capabilityCode(line: string): readonly string[] | undefined {
 
 // Only what the grammar allows (RFC 9051 section 9), since it is said to the client again.
 function splitCapabilities(list: string): readonly string[] {
-  return list.split(' ').filter((name) => /^[\x21\x23\x24\x26\x27\x2b-\x5b\x5e-\x7a\x7c-\x7e]+$/.test(name));
+  return list
+    .split(' ', MAX_CAPABILITIES)
+    .filter((name) => name.length <= MAX_CAPABILITY_OCTETS && CAPABILITY.test(name));
 }
 
 function quote(name: string, value: string): string {

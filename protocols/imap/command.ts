@@ -1,5 +1,6 @@
 /** Cuts IMAP commands out of the stream, literals and all, before any of it is parsed (RFC 9051 sections 2.2.1, 4.3). */
 import { type Channel, InputTooLong } from '../channel.ts';
+import { asciiUpperCase } from '../serving.ts';
 import { Arguments } from './arguments.ts';
 
 /** RFC 2683 section 3.2.1.5 asks for 8000 at least; a PLAIN initial response may need more. */
@@ -129,7 +130,7 @@ function parseHead(line: Buffer): { tag: string | undefined; verb: string; rest:
   const verbEnd = afterVerb < 0 ? line.length : afterVerb;
   return {
     tag: TAG.test(tag) && !NOT_IN_TAG.test(tag) ? tag : undefined,
-    verb: line.toString('latin1', verbStart, Math.min(verbEnd, verbStart + 32)).toUpperCase(),
+    verb: asciiUpperCase(line.toString('latin1', verbStart, Math.min(verbEnd, verbStart + 32))),
     rest: line.subarray(verbEnd),
   };
 }

@@ -212,7 +212,9 @@ export class ImapFrontend implements Frontend {
     this.#channel.send(`${tag} NO ${IMAP_ANSWER[answer]}${suffix}\r\n`);
   }
 
+  /** Counts like a failed login, since each costs a log line. */
   async #refuseClearText(tag: string): Promise<Refusal> {
+    this.#failures += 1;
     await this.#write(`${tag} NO ${IMAP_ANSWER.tlsRequired}\r\n`);
     return { kind: 'refused', reason: 'tlsRequired' };
   }

@@ -5,6 +5,7 @@ import type { Channel } from '../channel.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
 import { runSaslExchange } from '../sasl-exchange.ts';
 import {
+  asciiUpperCase,
   depart,
   departTlsFailed,
   isForeignWord,
@@ -66,7 +67,7 @@ export class Pop3Frontend implements Frontend {
   async #serveCommand(): Promise<Served<Outcome>> {
     const line = await this.#channel.readLine(MAX_AUTH_OCTETS);
     const space = line.indexOf(0x20);
-    const keyword = line.toString('latin1', 0, Math.min(space < 0 ? line.length : space, 16)).toUpperCase();
+    const keyword = asciiUpperCase(line.toString('latin1', 0, Math.min(space < 0 ? line.length : space, 16)));
     const argument = space < 0 ? undefined : line.subarray(space + 1);
     if (isForeignWord(keyword)) {
       return depart(this.#channel, 'notMail', '');
@@ -204,7 +205,9 @@ export class Pop3Frontend implements Frontend {
     this.#channel.send(`-ERR ${POP3_ANSWER[answer]}${suffix}\r\n`);
   }
 
+  /** Counts like a failed login, since each costs a log line. */
   async #refuseClearText(): Promise<Refusal> {
+    this.#failures += 1;
     await this.#write(`-ERR ${POP3_ANSWER.tlsRequired}\r\n`);
     return { kind: 'refused', reason: 'tlsRequired' };
   }

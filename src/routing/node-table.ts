@@ -59,6 +59,6 @@ function toRow(settings: NodeSettings): Row {
   return {
     settings,
     prover: createProver(settings.trust),
-    pattern: new RegExp(`^${parts.join('[a-z0-9.-]+')}$`),
+    pattern: new RegExp(`^${parts.join('[a-z0-9-]+')}$`),
   };
 }

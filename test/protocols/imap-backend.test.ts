@@ -194,6 +194,19 @@ describe('a hostile or broken IMAP node', () => {
     expect(outcome.session).toBeUndefined();
   });
 
+  it('H3 is refused when what it can is no IMAP, and its list is bounded', async () => {
+    const none = await visit(imap, DOVECOT, () => 'L OK [CAPABILITY STARTTLS AUTH=PLAIN] in\r\n', TERMS);
+    const long = await visit(
+      imap,
+      DOVECOT,
+      () => `L OK [CAPABILITY IMAP4rev1 ${'X'.repeat(9000)}] in\r\n`,
+      TERMS,
+    );
+
+    expect(reason(none)).toBe('nodeBrokeProtocol');
+    expect(long.session?.welcome.capabilities).toEqual(['IMAP4rev1']);
+  });
+
   it('H15 is refused when it says OK before it proved itself', async () => {
     const unproved: SaslClient = { ...SASL, mechanism: 'SCRAM-SHA-256', verified: false };
 

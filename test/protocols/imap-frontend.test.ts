@@ -287,6 +287,13 @@ describe('IMAP LOGIN (RFC 9051 6.2.3)', () => {
     expect(refusals).toHaveLength(2);
   });
 
+  it('counts refusals in clear text like failed logins, since each costs a log line', async () => {
+    const { departed, refusals } = await converse(imap, 'a LOGIN u p\r\n'.repeat(50), NO_PLAINTEXT);
+
+    expect(departed).toBe('tooManyFailures');
+    expect(refusals).toHaveLength(10);
+  });
+
   it('A29 serves what is behind a refused login itself, and gives the node what is behind the accepted one', async () => {
     const { output, residual } = await converse(imap, 'a LOGIN u bad\r\nb LOGIN u p\r\nc NOOP\r\n');
 

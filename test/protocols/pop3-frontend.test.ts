@@ -189,7 +189,7 @@ describe('POP3 commands in the AUTHORIZATION state', () => {
     expect(departed).toBe('logout');
   });
 
-  it.each(['STAT', 'LANG', 'XCLIENT ADDR=192.0.2.1', 'XOIP 192.0.2.1', 'UTF8', ''])(
+  it.each(['STAT', 'PA\xdf x', 'LANG', 'XCLIENT ADDR=192.0.2.1', 'XOIP 192.0.2.1', 'UTF8', ''])(
     'refuses %j (P14, A12)',
     async (line) => {
       expect(await answer(`${line}\r\n`)).toMatch(/^-ERR /);
