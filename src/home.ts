@@ -1,9 +1,9 @@
+import { Deadline } from '../auth/deadline.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
 import type { Secret } from '../auth/secret.ts';
 import { Channel } from '../protocols/channel.ts';
 import type { MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import type { Transport } from '../protocols/transport.ts';
-import { Deadline } from './deadline.ts';
 import { dial } from './dial.ts';
 import type { Home, Member } from './routing/route.ts';
 import type { NodeSettings, TimeSettings } from './settings.ts';

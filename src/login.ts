@@ -1,8 +1,8 @@
 /** A login on its way home: whose account it is, and which node let it in. */
 import type { Authenticator } from '../auth/authenticator.ts';
+import { Deadline } from '../auth/deadline.ts';
 import { LoginFailure } from '../auth/failure.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
-import { Deadline } from './deadline.ts';
 import { type HomeTerms, openHome } from './home.ts';
 import type { NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';

@@ -1,7 +1,7 @@
 import { constants, createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, TLSSocket } from 'node:tls';
-import { Deadline } from './deadline.ts';
+import { Deadline } from '../auth/deadline.ts';
 import type { ListenerTls, NodeTls } from './settings.ts';
 import { describeTlsProblem } from './tls-problem.ts';
 import type { Upgrade } from './transport.ts';
