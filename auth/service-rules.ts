@@ -1,16 +1,16 @@
 import { type Entry, valuesOf } from './entry.ts';
 
-/**
- * How a directory says which services an account may use; schemas have four ways. Attributes and values are by
- * service name (`imap`, `pop3`), `*` for all.
- */
+/** By service name (`imap`, `pop3`), `*` for all. */
+type ByService<T> = Readonly<Partial<Record<string, T>>>;
+
+/** How a directory says which services an account may use; schemas have four ways. */
 export type ServiceRule =
   /** A flag that forbids: Courier's `disableimap: 1`. */
-  | { readonly kind: 'forbiddenBy'; readonly attributes: Readonly<Record<string, string>> }
+  | { readonly kind: 'forbiddenBy'; readonly attributes: ByService<string> }
   /** A flag that allows: Zimbra's `zimbraImapEnabled: TRUE`. */
   | {
       readonly kind: 'allowedBy';
-      readonly attributes: Readonly<Record<string, string>>;
+      readonly attributes: ByService<string>;
       /** What holds for an entry without the flag. */
       readonly absent: 'allowed' | 'forbidden';
     }
@@ -19,7 +19,7 @@ export type ServiceRule =
       readonly kind: 'listedIn';
       readonly attribute: string;
       /** Values of which the account needs one. */
-      readonly values: Readonly<Record<string, readonly string[]>>;
+      readonly values: ByService<readonly string[]>;
       readonly absent: 'allowed' | 'forbidden';
     }
   /** Sun's `mailAllowedServiceAccess: +imap,pop:*$-smtp:*`. */
@@ -27,7 +27,10 @@ export type ServiceRule =
 
 /** The attributes that a rule looks at. */
 export function attributesOfRule(rule: ServiceRule): readonly string[] {
-  return 'attribute' in rule ? [rule.attribute] : Object.values(rule.attributes);
+  if ('attribute' in rule) {
+    return [rule.attribute];
+  }
+  return Object.values(rule.attributes).filter((attribute) => attribute !== undefined);
 }
 
 /** Whether one rule lets an account use a service. */
@@ -46,11 +49,7 @@ export function allowsService(rule: ServiceRule, entry: Entry, service: string):
   }
 }
 
-function flags(
-  attributes: Readonly<Record<string, string>>,
-  entry: Entry,
-  service: string,
-): readonly (readonly string[])[] {
+function flags(attributes: ByService<string>, entry: Entry, service: string): readonly (readonly string[])[] {
   return [attributes[service], attributes['*']]
     .filter((attribute) => attribute !== undefined)
     .map((attribute) => valuesOf(entry, attribute));
@@ -60,7 +59,7 @@ function isSet(value: string): boolean {
   return ['1', 'true', 'yes', 'on', 'y'].includes(value.trim().toLowerCase());
 }
 
-function namesOf(values: Readonly<Record<string, readonly string[]>>, service: string): readonly string[] {
+function namesOf(values: ByService<readonly string[]>, service: string): readonly string[] {
   return [...(values[service] ?? []), ...(values['*'] ?? [])];
 }
 

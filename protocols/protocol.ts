@@ -7,7 +7,8 @@ import type { Address, Detached, TlsState } from './transport.ts';
 export interface MailProtocol {
   /** Lower case, as in configuration, log and directory: `imap`, `pop3`. */
   readonly name: string;
-  readonly ports: { readonly clear: number; readonly tls: number };
+  /** IANA's; `tls` is TLS from the start, which not every protocol has a port for. */
+  readonly ports: { readonly clear: number; readonly tls?: number };
   /** RFC 7301 name, so that no other protocol's TLS client can be led here. */
   readonly alpn: string;
   /** What a client is told instead of a greeting when it can't be served now. */

@@ -7,7 +7,7 @@ import { buildDirectory, checkVerifiers, type DirectorySettings } from './config
 import { configFiles, systemReason } from './config/files.ts';
 import { problemsOf } from './config/issues.ts';
 import { buildListener, checkDuplicates } from './config/listeners.ts';
-import { buildNode, checkDuplicateNodes, checkLoop, checkRequired } from './config/nodes.ts';
+import { buildNode, checkDuplicateNodes, checkLoop, checkPorts, checkRequired } from './config/nodes.ts';
 import { type Findings, gatherFindings } from './config/report.ts';
 import { configSchema } from './config/schema.ts';
 import { directorySchema } from './config/schema-directory.ts';
@@ -123,6 +123,7 @@ function checkTogether(
   for (const [index, node] of parts.nodes.entries()) {
     if (node === undefined) continue;
     checkLoop(node, ['nodes', index], present(parts.listeners), findings);
+    checkPorts(node, ['nodes', index], present(parts.listeners), findings);
     if (complete) checkRequired(node, ['nodes', index], directories, findings);
   }
   for (const [index, directory] of parts.directories.entries()) {

@@ -1,19 +1,12 @@
 import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
-import { imap } from '../protocols/imap/imap.ts';
-import { pop3 } from '../protocols/pop3/pop3.ts';
-import type { MailProtocol } from '../protocols/protocol.ts';
 import type { Transport } from '../protocols/transport.ts';
 import type { Listening, Observer } from './events.ts';
+import { PROTOCOLS } from './protocols.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
 import type { Settings } from './settings.ts';
-
-/** The mail protocols that Homing speaks, by name. */
-export const PROTOCOLS: ReadonlyMap<string, MailProtocol> = new Map(
-  [imap, pop3].map((protocol) => [protocol.name, protocol]),
-);
 
 /** A running proxy. */
 export interface ProxyServer extends AsyncDisposable {

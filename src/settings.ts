@@ -15,7 +15,7 @@ export interface Settings {
 }
 
 export interface ListenerSettings {
-  /** `imap` or `pop3`. */
+  /** By name, as `imap`. */
   readonly protocol: string;
   readonly address: string;
   /** 0 lets the system choose one. */

@@ -8,7 +8,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { type Directories, openDirectories } from '../directories.ts';
 import { openHome } from '../home.ts';
 import { printable } from '../printable.ts';
-import { PROTOCOLS } from '../proxy.ts';
+import { PROTOCOLS } from '../protocols.ts';
 import { NodeTable } from '../routing/node-table.ts';
 import { type Home, type Member, planRoute } from '../routing/route.ts';
 import { TLS_WORDS } from './check.ts';

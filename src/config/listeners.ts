@@ -1,3 +1,4 @@
+import { usualPort } from '../protocols.ts';
 import type { ListenerSettings, ListenerTls } from '../settings.ts';
 import { checkKeyPair } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
@@ -21,8 +22,15 @@ export function buildListener(
   const { protocol, address, allowPlaintext, greeting, mechanisms } = written;
   checkPlaintext(written, path, context.report);
   const tls = buildTls(written, path, context);
-  if (tls === undefined) return undefined;
-  const port = written.port ?? usualPort(protocol, tls.mode);
+  const port = written.port ?? usualPort(protocol, written.tls.mode);
+  if (port === undefined) {
+    context.report.problem(
+      path,
+      `port is missing: ${protocol} has no usual one with TLS from the start`,
+      'port: …, or tls: starttls',
+    );
+  }
+  if (tls === undefined || port === undefined) return undefined;
   return { protocol, address, port, tls, allowPlaintext, greeting, mechanisms };
 }
 
@@ -41,14 +49,6 @@ export function checkDuplicates(listeners: readonly (ListenerSettings | undefine
     }
   }
 }
-
-/** The port that IANA gave a protocol, with TLS from the start or without. */
-export function usualPort(protocol: 'imap' | 'pop3', mode: ListenerTls['mode']): number {
-  const { clear, tls } = USUAL_PORTS[protocol];
-  return mode === 'implicit' ? tls : clear;
-}
-
-const USUAL_PORTS = { imap: { clear: 143, tls: 993 }, pop3: { clear: 110, tls: 995 } } as const;
 
 function checkPlaintext({ tls, allowPlaintext }: ListenerConfig, path: Path, report: Report): void {
   if (tls.mode === 'none' && !allowPlaintext) {

@@ -1,9 +1,9 @@
 import type { Trust } from '../../auth/trust.ts';
+import { PROTOCOLS, usualPort } from '../protocols.ts';
 import type { ListenerSettings, NodeSettings, NodeTls } from '../settings.ts';
 import { checkAuthorities } from './certificates.ts';
 import type { DirectorySettings } from './directories.ts';
 import { type ConfigFiles, checkKeyStrength } from './files.ts';
-import { usualPort } from './listeners.ts';
 import { isLoopback, leadsTo } from './local-address.ts';
 import type { Report } from './report.ts';
 import type { NodeConfig } from './schema-node.ts';
@@ -29,10 +29,7 @@ export function buildNode(written: NodeConfig, path: Path, context: NodeContext)
     name: written.name,
     host: written.host,
     kind: written.kind,
-    ports: new Map([
-      ['imap', written.ports.imap ?? usualPort('imap', tls.mode)],
-      ['pop3', written.ports.pop3 ?? usualPort('pop3', tls.mode)],
-    ]),
+    ports: portsOf(written),
     tls,
     trust,
     required: written.requires ?? defaultRequires(written),
@@ -69,6 +66,23 @@ export function checkLoop(
   }
 }
 
+/** Reports a protocol that clients may log in by and that the node has no port for. */
+export function checkPorts(
+  node: NodeSettings,
+  path: Path,
+  listeners: readonly ListenerSettings[],
+  report: Report,
+): void {
+  for (const { protocol } of listeners) {
+    if (node.ports.has(protocol)) continue;
+    report.problem(
+      path,
+      `this node needs a ${protocol} port: there is no usual one with TLS from the start`,
+      `ports: { ${protocol}: … }, or tls: starttls`,
+    );
+  }
+}
+
 /** Reports what a node must be told and no directory says: every login to it would fail. */
 export function checkRequired(
   node: NodeSettings,
@@ -86,6 +100,15 @@ export function checkRequired(
     `no directory says ${names}, which this node requires`,
     `forward: { ${unsaid[0]}: … } in a directory`,
   );
+}
+
+function portsOf({ ports, tls }: NodeConfig): ReadonlyMap<string, number> {
+  const known = new Map<string, number>();
+  for (const protocol of PROTOCOLS.keys()) {
+    const port = ports[protocol] ?? usualPort(protocol, tls.mode);
+    if (port !== undefined) known.set(protocol, port);
+  }
+  return known;
 }
 
 function checkPattern({ name, host }: NodeConfig, path: Path, report: Report): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROTOCOLS } from '../protocols.ts';
 import { duration, file, host } from './values.ts';
 
 const attribute = z
@@ -6,7 +7,7 @@ const attribute = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9.;-]*$/, { error: 'this is not the name of an attribute' });
 const meaning = z.enum(['active', 'disabled', 'held', 'locked']);
 const absence = z.enum(['allowed', 'forbidden']);
-const service = z.enum(['imap', 'pop3', '*']);
+const service = z.enum([...PROTOCOLS.keys(), '*']);
 
 const statusRule = z.discriminatedUnion('kind', [
   z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROTOCOLS } from '../protocols.ts';
 import { file, listeningPort } from './values.ts';
 
 const tlsShape = {
@@ -26,8 +27,10 @@ export function modeFromWord(written: unknown): unknown {
   return typeof written === 'string' ? { mode: written } : written;
 }
 
+const protocols = [...PROTOCOLS.keys()];
+
 export const listenerSchema = z.strictObject({
-  protocol: z.enum(['imap', 'pop3']).describe('the mail protocol: imap or pop3'),
+  protocol: z.enum(protocols).describe(`the mail protocol: ${protocols.join(' or ')}`),
   address: z
     .union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' })
     .default('::')

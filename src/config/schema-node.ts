@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { MailProtocol } from '../../protocols/protocol.ts';
+import { PROTOCOLS } from '../protocols.ts';
 import { modeFromWord } from './schema-listener.ts';
 import { file, host, port, proxyName } from './values.ts';
 
@@ -22,6 +24,16 @@ const nodeTlsSchema = z.preprocess(
   }),
 );
 
+const portsShape = Object.fromEntries(
+  [...PROTOCOLS.values()].map((protocol) => [protocol.name, portOf(protocol)]),
+);
+
+function portOf({ name, ports: { clear, tls } }: MailProtocol) {
+  const usual =
+    tls === undefined ? `${clear}; needed with implicit TLS` : `${tls} with implicit TLS, else ${clear}`;
+  return port.optional().describe(`${name.toUpperCase()} port: ${usual}`);
+}
+
 export const nodeSchema = z.strictObject({
   name: z
     .string()
@@ -33,13 +45,7 @@ export const nodeSchema = z.strictObject({
   kind: z
     .enum(['dovecot', 'courier', 'generic'])
     .describe('how the node takes what it must be told: dovecot, courier, or generic (not at all)'),
-  ports: z
-    .strictObject({
-      imap: port.optional().describe('IMAP port: 993 with implicit TLS, else 143'),
-      pop3: port.optional().describe('POP3 port: 995 with implicit TLS, else 110'),
-    })
-    .prefault({})
-    .describe('ports of the node by protocol'),
+  ports: z.strictObject(portsShape).prefault({}).describe('ports of the node by protocol'),
   tls: nodeTlsSchema
     .prefault('implicit')
     .describe('implicit, starttls or none, or a map with mode and caFile'),
