@@ -69,7 +69,7 @@ function countLogin(meters: Meters, event: LoginEvent): void {
   meters.logins.inc({
     protocol,
     result,
-    mechanism: mechanismLabel(event.mechanism),
+    mechanism: meters.mechanismLabel(event.mechanism),
     tls: tlsLabel(event.tls),
   });
   meters.loginSeconds.observe({ protocol }, event.ms / 1000);
@@ -86,11 +86,16 @@ function countSessionEnd(meters: Meters, event: SessionEnd): void {
   meters.octets.inc({ protocol, direction: 'sent' }, event.sent);
 }
 
-// A mechanism's name comes from the client; what we don't offer must not make new time series.
-const MECHANISMS = new Set(['PLAIN', 'LOGIN', 'LOGIN command', 'USER', '-']);
+/** More than all protocols together can offer. */
+const MAX_MECHANISMS = 32;
 
-function mechanismLabel(mechanism: string): string {
-  return MECHANISMS.has(mechanism) ? mechanism : 'other';
+/** Takes the names of mechanisms as they are, since only what we offer becomes a login; bounded all the same. */
+function boundedLabel(): (name: string) => string {
+  const known = new Set<string>();
+  return (name) => {
+    if (known.size < MAX_MECHANISMS) known.add(name);
+    return known.has(name) ? name : 'other';
+  };
 }
 
 function tlsLabel(tls: string): string {
@@ -105,6 +110,7 @@ type Meters = ReturnType<typeof makeMeters>;
 function makeMeters(registry: Registry) {
   const registers = [registry];
   return {
+    mechanismLabel: boundedLabel(),
     logins: new Counter({
       name: 'homing_logins_total',
       help: 'Logins by result; a result other than ok is the reason of the failure.',
@@ -113,7 +119,7 @@ function makeMeters(registry: Registry) {
     }),
     loginSeconds: new Histogram({
       name: 'homing_login_seconds',
-      help: 'Time from a submitted login to its answer.',
+      help: 'Time from a submitted login to its result; a failure is answered later (times.failure).',
       labelNames: ['protocol'],
       buckets: SECONDS,
       registers,

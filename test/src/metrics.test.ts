@@ -44,12 +44,33 @@ describe('the metrics', () => {
     );
   });
 
+  it('call each mechanism by its name', async () => {
+    const { observe, text } = metrics();
+
+    for (const mechanism of ['LOGIN command', 'USER', 'SCRAM-SHA-256']) observe({ ...LOGIN, mechanism });
+
+    expect(await text()).toContain('mechanism="LOGIN command",tls="TLSv1.3"} 1\n');
+    expect(await text()).toContain('mechanism="USER",tls="TLSv1.3"} 1\n');
+    expect(await text()).toContain('mechanism="SCRAM-SHA-256",tls="TLSv1.3"} 1\n');
+  });
+
+  it('grow no further by more names of mechanisms than there can be', async () => {
+    const { observe, text } = metrics();
+
+    for (let at = 1; at <= 100; at += 1) observe({ ...LOGIN, mechanism: `X-${at}` });
+    observe({ ...LOGIN, mechanism: 'X-1' });
+
+    expect(await text()).toContain('mechanism="X-1",tls="TLSv1.3"} 2\n');
+    expect(await text()).toContain('mechanism="X-32",tls="TLSv1.3"} 1\n');
+    expect(await text()).toContain('mechanism="other",tls="TLSv1.3"} 68\n');
+  });
+
   it('make no label of what a client sent', async () => {
     const { observe, text } = metrics();
 
-    observe({ ...LOGIN, mechanism: 'X-FANTASY', tls: 'SSLv9' });
+    observe({ ...LOGIN, tls: 'SSLv9' });
 
-    expect(await text()).toContain('mechanism="other",tls="other"} 1\n');
+    expect(await text()).toContain('tls="other"} 1\n');
     expect(await text()).not.toContain('ann@example.org');
   });
 
