@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import yargs from 'yargs';
 import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -63,7 +64,32 @@ function describeFailure(error: unknown): string {
     return problems.map((problem) => describeProblem(file, problem)).join('');
   }
   if (error instanceof UsageError) return `homing: ${error.message}\nSee: homing --help\n`;
-  if (!(error instanceof Error)) return `homing: ${String(error)}\n`;
-  const expected = error instanceof OperatorError || 'code' in error || 'cause' in error;
-  return expected ? `homing: ${error.message}\n` : `homing: bug: ${error.stack}\n`;
+  if (error instanceof OperatorError || isSystemError(error)) return `homing: ${error.message}\n`;
+  if (error instanceof Error && isSystemError(error.cause)) return `homing: ${error.message}\n`;
+  return `homing: bug: ${inspect(error)}\nThis is homing's mistake and not yours: please report it with these lines.\n`;
+}
+
+/** What the system refuses of files and ports is the operator's to put right, and its message says what that is. */
+const SYSTEM_CALLS = new Set([
+  'open',
+  'read',
+  'write',
+  'stat',
+  'lstat',
+  'fstat',
+  'mkdir',
+  'rename',
+  'rm',
+  'unlink',
+  'listen',
+]);
+
+/** Told by its system call and number: an error of Node's own (`ERR_INVALID_ARG_TYPE`) has a code too. */
+function isSystemError(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    'errno' in error &&
+    'syscall' in error &&
+    SYSTEM_CALLS.has(String(error.syscall))
+  );
 }
