@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import type { Secret } from '../../auth/secret.ts';
 import type { Report } from './report.ts';
 import type { Path } from './source.ts';
@@ -20,7 +21,9 @@ export function checkKeyPair(
       'this key is not that of the certificate',
       'the key that the certificate was made for',
     );
+    return;
   }
+  checkUsable(pair, paths.certificate, report);
   checkTime(certificate, paths.certificate, report);
 }
 
@@ -52,6 +55,19 @@ function parseKey(pem: Secret, path: Path, report: Report): KeyObject | undefine
     const message = encrypted ? 'this key has a passphrase' : `this key can't be read: ${reason(error)}`;
     report.problem(path, message, 'PEM without a passphrase: -----BEGIN PRIVATE KEY----- …');
     return undefined;
+  }
+}
+
+function checkUsable(pair: { certificate: Buffer; key: Secret }, path: Path, report: Report): void {
+  try {
+    createSecureContext({ cert: pair.certificate, key: pair.key.octets });
+  } catch (error) {
+    // As above: whatever fails here is OpenSSL's.
+    report.problem(
+      path,
+      `OpenSSL does not take this certificate: ${reason(error)}`,
+      'RSA of 2048 bits or more or an elliptic curve, signed with SHA-256, its chain behind it',
+    );
   }
 }
 

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { PROTOCOLS } from '../protocols.ts';
 import { file, listeningPort } from './values.ts';
@@ -6,8 +7,22 @@ const tlsShape = {
   certificateFile: file.optional().describe('PEM file of the certificate, with the chain behind it'),
   keyFile: file.optional().describe("PEM file of the certificate's private key"),
   minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe('the oldest version that is spoken'),
-  ciphers: z.string().optional().describe("OpenSSL's list for TLS 1.2; a safe one if it is left out"),
+  ciphers: z
+    .string()
+    .refine(isCipherList, { error: 'this names no cipher that OpenSSL knows' })
+    .optional()
+    .describe("OpenSSL's list for TLS 1.2; a safe one if it is left out"),
 };
+
+function isCipherList(ciphers: string): boolean {
+  try {
+    createSecureContext({ ciphers });
+    return true;
+  } catch {
+    // OpenSSL's errors have no class of their own, and nothing else can fail here.
+    return false;
+  }
+}
 
 export const listenerTlsDefaults = z.strictObject(tlsShape);
 

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import forge from 'node-forge';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigFolder, good } from '../support/config-folder.ts';
 
@@ -88,6 +91,27 @@ describe('listeners', () => {
     expect(folder.refusal(good(': key.pem', ': ¶locked.pem'))).toContain('this key has a passphrase');
   });
 
+  it('are refused with a certificate that OpenSSL does not take', () => {
+    const weak = weakCertificate();
+    folder.write('weak.pem', weak.certificate);
+    folder.write('weak-key.pem', weak.key);
+    const cut = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    folder.write('cut-chain.pem', readFileSync(join(folder.path, 'cert.pem'), 'latin1') + cut);
+
+    expect(
+      folder.refusal(good(': cert.pem\n  keyFile: key.pem', ': ¶weak.pem\n  keyFile: weak-key.pem')),
+    ).toContain('OpenSSL does not take this certificate: ERR_SSL_EE_KEY_TOO_SMALL');
+    expect(folder.refusal(good(': cert.pem', ': ¶cut-chain.pem'))).toContain('its chain behind it');
+  });
+
+  it('are refused with ciphers that OpenSSL does not know', () => {
+    const tls = '{ mode: implicit, ciphers: ¶AES-NONSENSE }';
+
+    expect(folder.refusal(listeners(`- { protocol: imap, tls: ${tls} }`))).toContain(
+      'this names no cipher that OpenSSL knows',
+    );
+  });
+
   it('are warned of a certificate that has ended', () => {
     const { warnings } = folder.load(
       good(': cert.pem\n  keyFile: key.pem', ': expired.pem\n  keyFile: expired-key.pem'),
@@ -110,3 +134,15 @@ describe('listeners', () => {
     expect(folder.refusal(listeners('- { protocol: imap, port: ¶99999 }'))).toContain('at most 65535');
   });
 });
+
+function weakCertificate(): { readonly certificate: string; readonly key: string } {
+  const keys = forge.pki.rsa.generateKeyPair({ bits: 1024 });
+  const certificate = forge.pki.createCertificate();
+  certificate.publicKey = keys.publicKey;
+  certificate.validity.notAfter = new Date(Date.now() + 3_600_000);
+  certificate.sign(keys.privateKey, forge.md.sha256.create());
+  return {
+    certificate: forge.pki.certificateToPem(certificate),
+    key: forge.pki.privateKeyToPem(keys.privateKey),
+  };
+}
