@@ -102,8 +102,10 @@ async function verifyValue(
   return digest === undefined ? 'unverifiable' : verifyDigest(hash, password, digest);
 }
 
+/** libuv's pool, which DNS and files need too; unless UV_THREADPOOL_SIZE says otherwise. */
+const POOL_THREADS = 4;
 /** Each slow hash holds a thread, and Argon2 its memory too: no more at a time than there are cores. */
-const slowHashes = new Gate(availableParallelism());
+const slowHashes = new Gate(Math.min(availableParallelism(), POOL_THREADS - 1));
 
 function placeToVerify(signal: AbortSignal): Promise<Disposable> {
   return slowHashes.enter(signal).catch((cause: unknown) => {
