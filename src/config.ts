@@ -53,7 +53,7 @@ export class ConfigError extends Error {
 export function loadConfig(path: string): Config {
   const file = resolve(path);
   const source = readSource(readText(file));
-  if (source.syntaxProblems.length > 0) throw new ConfigError(path, source.syntaxProblems);
+  if (source.syntaxProblem !== undefined) throw new ConfigError(path, [source.syntaxProblem]);
   const findings = gatherFindings(source);
   const parsed = configSchema.safeParse(source.data);
   const refused = (parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, configSchema, source));

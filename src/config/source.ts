@@ -1,5 +1,6 @@
 import { Alias, type Document, isMap, isNode, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { withoutSecrets } from './excerpt.ts';
+import { syntaxMistake } from './syntax.ts';
 
 /** Where a setting stands: names and indexes from the top of the file. */
 export type Path = readonly PropertyKey[];
@@ -23,7 +24,7 @@ export interface Problem {
 export interface Source {
   readonly data: unknown;
   /** What keeps the text from being YAML at all. */
-  readonly syntaxProblems: readonly Problem[];
+  readonly syntaxProblem: Problem | undefined;
   /** Whether the file says anything at this path. */
   has(path: Path): boolean;
   /** Makes a problem that points at the value of a setting, or at the nearest thing around it that is there. */
@@ -40,13 +41,13 @@ export function readSource(text: string): Source {
   const problemAtOffset = (offset: number, path: Path, words: Pick<Problem, 'message' | 'hint'>): Problem => {
     const { line, col } = counter.linePos(offset);
     const excerpt = withoutSecrets(lines[line - 1] ?? '');
-    return { line, column: col, setting: settingName(path), excerpt, ...words };
+    const { message, hint } = words;
+    return { line, column: col, setting: settingName(path), message, hint, excerpt };
   };
+  const mistake = syntaxMistake(document, text);
   return {
-    data: document.errors.length > 0 ? undefined : document.toJS(),
-    syntaxProblems: document.errors.map(({ pos, message }) =>
-      problemAtOffset(pos[0], [], { message, hint: 'the file must be YAML 1.2' }),
-    ),
+    data: mistake === undefined ? document.toJS() : undefined,
+    syntaxProblem: mistake && problemAtOffset(mistake.offset, [], mistake),
     has: (path) => find(document, path).depth === path.length,
     problemAt: (path, message, hint) => problemAtOffset(find(document, path).value, path, { message, hint }),
     problemAtName: (path, message, hint) =>

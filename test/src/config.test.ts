@@ -142,10 +142,31 @@ limits: { connections: 0 }
   });
 
   it('is told where it is no YAML', () => {
-    expect(folder.problems('listeners: [\nnodes: 1\n')[0]).toMatch(
-      /^\d+:\d+ : .* \(the file must be YAML 1\.2\)$/,
+    expect(folder.refusal(`${GOOD}¶name: again\n`)).toBe('this setting is here twice (each setting once)');
+    expect(folder.refusal('listeners: [{ protocol: imap }]\nnodes: ¶}\n')).toContain(
+      'the file must be YAML 1.2',
     );
-    expect(folder.refusal(`${GOOD}¶name: again\n`)).toContain('Map keys must be unique');
+  });
+
+  it.each([
+    ['a brace', 'listeners:\n  - ¶{ protocol: imap\n  - { protocol: pop3 }\nnodes: 1\n', '{', '}'],
+    ['a bracket', 'listeners: ¶[\nnodes: 1\n', '[', ']'],
+    ['a brace in another', 'a: { b: ¶{ c: { d: 1 }\ne: 1\n', '{', '}'],
+    ['a quote', "name: ¶'a\nkeyFile: b\n", "'", "'"],
+  ])('is told where %s was opened that is not closed', (_what, text, opener, closer) => {
+    expect(folder.refusal(text)).toBe(`this ${opener} is not closed (a ${closer} where it ends)`);
+  });
+
+  it('is told once of tabs', () => {
+    expect(folder.refusal('listeners:\n  - protocol: imap\n¶\t- protocol: pop3\nnodes: 1\n')).toBe(
+      'a tab does not indent in YAML (indent with spaces)',
+    );
+  });
+
+  it('is told of a text that YAML takes for an alias', () => {
+    expect(folder.refusal(good('name: node-a', 'name: ¶*.example.org'))).toContain(
+      'there is no anchor &.example.org',
+    );
   });
 
   it('is told that it is empty', () => {
