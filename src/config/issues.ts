@@ -12,9 +12,24 @@ export function problemsOf(issue: Issue, schema: z.ZodType, source: Source): rea
     return issue.keys.map((key) => unknownSetting([...issue.path, key], known, source));
   }
   const path = writtenPath(issue.path, source);
-  if (path === undefined) return [missing(issue, schema, source)];
-  const { message, hint } = wording(issue, valueAt(source.data, path));
-  return [source.problemAt(path, message, hint ?? descriptionAt(schema, path, source.data))];
+  if (path === undefined)
+    return isMisspelt(issue.path, schema, source) ? [] : [missing(issue, schema, source)];
+  const { message, hint } = wording(issue, valueAt(source.data, path), path);
+  return [source.problemAt(path, message, hint ?? purposeAt(schema, path, source.data))];
+}
+
+/** What a setting, or the list that it is in, is for. */
+function purposeAt(schema: z.ZodType, path: Path, data: unknown): string | undefined {
+  const around = typeof path.at(-1) === 'number' ? descriptionAt(schema, path.slice(0, -1), data) : undefined;
+  return descriptionAt(schema, path, data) ?? around;
+}
+
+/** Whether a missing setting is there under a name that is told of as unknown. */
+function isMisspelt(path: Path, schema: z.ZodType, source: Source): boolean {
+  const around = path.slice(0, -1);
+  const known = knownNames(schema, around, source.data);
+  const written = Object.keys(Object(valueAt(source.data, around)));
+  return written.some((name) => !known.includes(name) && nearest(name, known) === path.at(-1));
 }
 
 /**
@@ -24,7 +39,8 @@ export function problemsOf(issue: Issue, schema: z.ZodType, source: Source): rea
 function writtenPath(path: Path, source: Source): Path | undefined {
   if (source.has(path)) return path;
   const around = path.slice(0, -1);
-  return source.has(around) && typeof valueAt(source.data, around) === 'string' ? around : undefined;
+  const isWord = ['string', 'boolean'].includes(typeof valueAt(source.data, around));
+  return source.has(around) && isWord ? around : undefined;
 }
 
 function unknownSetting(path: Path, known: readonly string[], source: Source): Problem {
@@ -44,12 +60,12 @@ function missing(issue: Issue, schema: z.ZodType, source: Source): Problem {
   return source.problemAt(issue.path, `${name} is missing`, descriptionAt(schema, issue.path, source.data));
 }
 
-function wording(issue: Issue, value: unknown): { message: string; hint?: string | undefined } {
+function wording(issue: Issue, value: unknown, path: Path): { message: string; hint?: string | undefined } {
   switch (issue.code) {
     case 'custom':
       return { message: issue.message, hint: hintOf(issue.params) };
     case 'invalid_type':
-      return wrongType(issue.expected, value);
+      return wrongType(issue.expected, value, path);
     case 'invalid_value':
       return notOneOf(issue.values.map(String), value);
     case 'invalid_union':
@@ -75,13 +91,37 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   record: 'a map',
 };
 
-function wrongType(expected: string, value: unknown): { message: string; hint?: string } {
+function wrongType(
+  expected: string,
+  value: unknown,
+  path: Path,
+): { message: string; hint?: string | undefined } {
   const wanted = TYPE_WORDS[expected] ?? expected;
   if (value === null || value === undefined) return { message: `this is empty: ${wanted} is needed` };
-  const message = `this is not ${wanted}`;
-  const isWord = expected === 'string' && (typeof value === 'number' || typeof value === 'boolean');
-  return isWord ? { message, hint: 'put it in quotes, so that YAML reads it as text' } : { message };
+  return { message: `this is not ${wanted}`, hint: rightType(expected, value, path) };
 }
+
+function rightType(expected: string, value: unknown, path: Path): string | undefined {
+  const name = typeof path.at(-1) === 'string' ? `${String(path.at(-1))}: ` : '';
+  if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
+    return 'put it in quotes, so that YAML reads it as text';
+  }
+  if (expected === 'array')
+    return typeof value === 'string' ? `${name}[${value}]` : 'a hyphen before each item';
+  if (typeof value !== 'string') return undefined;
+  if (['int', 'number'].includes(expected) && /^\d+$/.test(value)) return `${value}, without quotes`;
+  return expected === 'boolean' ? BOOLEANS[value.toLowerCase()] : undefined;
+}
+
+/** YAML 1.1 had more words for them than YAML 1.2 has. */
+const BOOLEANS: Readonly<Record<string, string>> = {
+  true: 'true, without quotes',
+  false: 'false, without quotes',
+  yes: 'true',
+  on: 'true',
+  no: 'false',
+  off: 'false',
+};
 
 function notOneOf(options: readonly string[], value: unknown): { message: string; hint?: string } {
   const meant = typeof value === 'string' ? nearest(value, options) : undefined;

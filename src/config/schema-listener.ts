@@ -37,9 +37,9 @@ const listenerTlsSchema = z.preprocess(
   }),
 );
 
-/** Lets `tls: starttls` stand for `tls: { mode: starttls }`. */
+/** Lets `tls: starttls` stand for `tls: { mode: starttls }`; and `tls: true` be told of the words. */
 export function modeFromWord(written: unknown): unknown {
-  return typeof written === 'string' ? { mode: written } : written;
+  return typeof written === 'string' || typeof written === 'boolean' ? { mode: written } : written;
 }
 
 const protocols = [...PROTOCOLS.keys()];

@@ -44,7 +44,9 @@ export const nodeSchema = z.strictObject({
   host: host.optional().describe('host name or IP address to connect to; the name itself if it is left out'),
   kind: z
     .enum(['dovecot', 'courier', 'generic'])
-    .describe('how the node takes what it must be told: dovecot, courier, or generic (not at all)'),
+    .describe(
+      'how the node takes what it must be told: dovecot, courier, or generic (not at all: any other server, with trust: plain-authzid)',
+    ),
   ports: z.strictObject(portsShape).prefault({}).describe('ports of the node by protocol'),
   tls: nodeTlsSchema
     .prefault('implicit')

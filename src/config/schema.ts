@@ -75,7 +75,7 @@ export const configSchema = z.strictObject({
   listeners: z.array(listenerSchema).min(1).describe('where clients are listened for'),
   tls: listenerTlsDefaults
     .prefault({})
-    .describe('TLS towards clients, for all listeners that say nothing else'),
+    .describe('certificateFile, keyFile, minVersion and ciphers for all listeners that say nothing else'),
   directories: z
     .array(directorySchema)
     .min(1)

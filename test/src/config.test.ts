@@ -104,6 +104,42 @@ limits: { connections: 0 }
     );
   });
 
+  it('is told which setting was meant by the beginning of its name, and not that it is missing', () => {
+    expect(folder.problems(good('listeners:', 'listen:'))[0]).toBe(
+      '4:1 listen: there is no setting "listen" (did you mean listeners?)',
+    );
+    expect(folder.refusal(good('listeners:', '¶listen:'))).toContain('listeners');
+    expect(folder.refusal(good('preset: qmail', 'preset: ¶qmail-ldap'))).toContain('did you mean qmail?');
+  });
+
+  it.each([
+    ['a number in quotes', good('port: 1143', "port: ¶'1143'"), '1143, without quotes'],
+    ['one item for a list', good('[ldaps://ldap1.example.org]', '¶ldaps://a'), 'urls: [ldaps://a]'],
+    [
+      'a map for a list',
+      good('  - kind: ldap\n    urls', '  ¶kind: ldap\n  urls').replace(/^ {4}(?=\w)/gm, '  '),
+      'a hyphen before each item',
+    ],
+    ['a word of YAML 1.1', `${GOOD}names: { lowerCase: ¶yes }\n`, 'this is not true or false (true)'],
+    [
+      'true for TLS',
+      good('tls: starttls', 'tls: ¶true'),
+      'implicit, starttls, none (implicit, starttls or none',
+    ],
+    [
+      'a kind of node that is not known',
+      good('kind: dovecot', 'kind: ¶cyrus'),
+      'any other server, with trust: plain-authzid',
+    ],
+    [
+      'an address for a URL',
+      good('[ldaps://ldap1.example.org]', '[¶127.0.0.1:389]'),
+      'as ldap://host or ldaps://host:port',
+    ],
+  ])('is told what would be right: %s', (_what, text, right) => {
+    expect(folder.refusal(text)).toContain(right);
+  });
+
   it('is told what there is, if nothing like it was meant', () => {
     expect(folder.refusal(`${GOOD}limits: { ¶colour: red }\n`)).toBe(
       'there is no setting "colour" (known here: connections, failures)',
