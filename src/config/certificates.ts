@@ -27,6 +27,11 @@ export function checkKeyPair(
   checkTime(certificate, paths.certificate, report);
 }
 
+/** Whether there is a certificate in the text of a file. */
+export function isCertificate(pem: Buffer): boolean {
+  return pem.includes('-----BEGIN CERTIFICATE-----');
+}
+
 /** Reports a file of authorities without a certificate in it. */
 export function checkAuthorities(pem: Buffer, path: Path, report: Report): void {
   parseCertificate(pem, path, report);
@@ -34,7 +39,7 @@ export function checkAuthorities(pem: Buffer, path: Path, report: Report): void 
 
 function parseCertificate(pem: Buffer, path: Path, report: Report): X509Certificate | undefined {
   try {
-    if (pem.includes('-----BEGIN CERTIFICATE-----')) return new X509Certificate(pem);
+    if (isCertificate(pem)) return new X509Certificate(pem);
     report.problem(path, 'there is no certificate in this file', 'PEM: -----BEGIN CERTIFICATE----- …');
   } catch (error) {
     // OpenSSL's errors have no class of their own, and nothing else can fail here.

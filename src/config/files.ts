@@ -77,7 +77,11 @@ function readChecked(
       closeSync(descriptor);
     }
   } catch (error) {
-    report.problem(path, `can't read ${full}: ${systemReason(error)}`);
+    report.problem(
+      path,
+      `can't read ${full}: ${systemReason(error)}`,
+      'a file that this user can read; its path begins at the folder of the configuration file, or with /',
+    );
   }
   return undefined;
 }

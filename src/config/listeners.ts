@@ -1,6 +1,6 @@
 import { usualPort } from '../protocols.ts';
 import type { ListenerSettings, ListenerTls } from '../settings.ts';
-import { checkKeyPair } from './certificates.ts';
+import { checkKeyPair, isCertificate } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
 import type { Report } from './report.ts';
 import type { ListenerConfig, ListenerTlsDefaults } from './schema-listener.ts';
@@ -59,7 +59,11 @@ function checkPlaintext({ tls, allowPlaintext }: ListenerConfig, path: Path, rep
     );
   }
   if (tls.mode === 'implicit' && allowPlaintext) {
-    report.warning([...path, 'allowPlaintext'], 'all is in TLS here, so there is nothing to allow');
+    report.warning(
+      [...path, 'allowPlaintext'],
+      'all is in TLS here, so there is nothing to allow',
+      'no allowPlaintext',
+    );
   }
 }
 
@@ -82,6 +86,15 @@ function buildTls(written: ListenerConfig, path: Path, context: ListenerContext)
     key: [...keyFile.at, 'keyFile'],
   };
   const certificate = context.files.read(paths.certificate, certificateFile.name);
+  // Before the key's mode is looked at: a certificate may be read by others.
+  if (certificate !== undefined && !isCertificate(certificate)) {
+    const inTheOther = context.files.read(paths.key, keyFile.name);
+    if (inTheOther !== undefined && isCertificate(inTheOther)) {
+      const right = `certificateFile: ${keyFile.name}, keyFile: ${certificateFile.name}`;
+      context.report.problem(paths.certificate, 'certificateFile and keyFile are swapped', right);
+      return undefined;
+    }
+  }
   const key = context.files.readPrivate(paths.key, keyFile.name);
   if (certificate === undefined || key === undefined) return undefined;
   checkKeyPair({ certificate, key }, paths, context.report);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import forge from 'node-forge';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -72,6 +72,15 @@ describe('listeners', () => {
   it('are refused with the key of another certificate', () => {
     expect(folder.refusal(good('keyFile: key.pem', 'keyFile: ¶other-key.pem'))).toContain(
       'this key is not that of the certificate',
+    );
+  });
+
+  it("are refused with the two files in each other's place, whoever can read them", () => {
+    const swapped = good(': cert.pem\n  keyFile: key.pem', ': ¶key.pem\n  keyFile: cert.pem');
+    chmodSync(join(folder.path, 'cert.pem'), 0o644);
+
+    expect(folder.refusal(swapped)).toBe(
+      'certificateFile and keyFile are swapped (certificateFile: cert.pem, keyFile: key.pem)',
     );
   });
 
