@@ -3,7 +3,12 @@ import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { AdminSettings } from './admin.ts';
-import { buildDirectory, checkVerifiers, type DirectorySettings } from './config/directories.ts';
+import {
+  buildDirectory,
+  checkDomains,
+  checkVerifiers,
+  type DirectorySettings,
+} from './config/directories.ts';
 import { configFiles, systemReason } from './config/files.ts';
 import { problemsOf } from './config/issues.ts';
 import { buildListener, checkDuplicates } from './config/listeners.ts';
@@ -117,6 +122,7 @@ function checkTogether(
 ): void {
   checkDuplicates(parts.listeners, findings);
   checkDuplicateNodes(parts.nodes, findings);
+  checkDomains(parts.directories, findings);
   const directories = present(parts.directories);
   // With a directory left out for its own problems, the others would be blamed for what it forwards.
   const complete = directories.length === parts.directories.length && directories.length > 0;

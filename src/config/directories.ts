@@ -2,12 +2,13 @@ import type { LdapOptions } from '../../auth/ldap.ts';
 import type { LdapTarget, ServiceAccount } from '../../auth/ldap-dial.ts';
 import type { LdifOptions } from '../../auth/ldif.ts';
 import { LdifError, parseLdif } from '../../auth/ldif-parser.ts';
-import { parseLoginFilter, SchemaError } from '../../auth/login-filter.ts';
-import { schemaOptions } from '../../auth/presets.ts';
-import { compileSchema, type Schema } from '../../auth/schema.ts';
+import type { Schema } from '../../auth/schema.ts';
 import type { NodeSettings } from '../settings.ts';
 import { checkAuthorities } from './certificates.ts';
+import { buildSchema } from './directory-schema.ts';
+import { isDn } from './dn.ts';
 import type { ConfigFiles } from './files.ts';
+import { warnOfPasswords } from './ldif-passwords.ts';
 import { isLoopback } from './local-address.ts';
 import type { Report } from './report.ts';
 import type { DirectoryConfig, LdapConfig, LdifConfig } from './schema-directory.ts';
@@ -64,43 +65,6 @@ export function checkVerifiers(
   );
 }
 
-function buildSchema(written: DirectoryConfig, path: Path, report: Report): Schema | undefined {
-  const options = schemaOptions(written.preset, {
-    base: written.base,
-    scope: written.scope,
-    filters: written.filters,
-    name: written.nameAttribute,
-    home: written.homeAttributes,
-    defaultHomes: written.defaultHomes,
-    status: written.status,
-    services: written.services,
-    forward: written.forward,
-    password: written.passwordAttribute,
-  });
-  const filtersFit = (written.filters ?? []).map((filter, index) =>
-    accepted(() => parseLoginFilter(filter), [...path, 'filters', index], report),
-  );
-  if (written.kind === 'ldap' && options.base === '') {
-    report.problem(
-      path,
-      'base is missing',
-      'the DN below which the accounts are, as ou=people,dc=example,dc=org',
-    );
-  }
-  if (filtersFit.includes(undefined)) return undefined;
-  return accepted(() => compileSchema(options), path, report);
-}
-
-function accepted<T>(build: () => T, path: Path, report: Report): T | undefined {
-  try {
-    return build();
-  } catch (error) {
-    if (!(error instanceof SchemaError || error instanceof LdifError)) throw error;
-    report.problem(path, error.message);
-    return undefined;
-  }
-}
-
 function buildLdif(
   written: LdifConfig,
   schema: Schema | undefined,
@@ -111,8 +75,43 @@ function buildLdif(
   // It holds everybody's password hash.
   const content = files.readPrivate(filePath, written.file)?.octets;
   if (content === undefined || schema === undefined) return undefined;
-  const entries = accepted(() => parseLdif(content), filePath, report);
-  return entries && { content, schema, allowCleartext: written.allowCleartext };
+  if (!isLdif(content, filePath, report)) return undefined;
+  const { file, allowCleartext } = written;
+  const { password: attribute } = schema.options;
+  warnOfPasswords(content, { file, attribute, allowCleartext }, filePath, report);
+  return { content, schema, allowCleartext };
+}
+
+/** Reports a directory that is never asked, since one before it is asked for the same login names. */
+export function checkDomains(directories: readonly (DirectorySettings | undefined)[], report: Report): void {
+  const asked = new Map<string, number>();
+  for (const [index, directory] of directories.entries()) {
+    for (const [at, domain] of (directory === undefined ? [] : (directory.domains ?? [''])).entries()) {
+      const first = asked.get(domain.toLowerCase());
+      asked.set(domain.toLowerCase(), first ?? index);
+      if (first === undefined || first === index) continue;
+      report.problem(
+        ['directories', index, ...(domain === '' ? [] : ['domains', at])],
+        `directories[${first}] is asked for ${domain || 'all domains'} already, so this one never is`,
+        domain === '' ? 'domains: [example.org] in one of them' : 'each domain in one directory',
+      );
+    }
+  }
+}
+
+function isLdif(content: Buffer, path: Path, report: Report): boolean {
+  try {
+    parseLdif(content);
+    return true;
+  } catch (error) {
+    if (!(error instanceof LdifError)) throw error;
+    report.problem(
+      path,
+      error.message,
+      'entries as slapcat writes them: "dn: …", "attribute: value", an empty line',
+    );
+    return false;
+  }
 }
 
 function buildLdap(
@@ -121,6 +120,7 @@ function buildLdap(
   path: Path,
   context: DirectoryContext,
 ): LdapOptions | undefined {
+  checkStartTls(written, path, context.report);
   const ca = readAuthorities(written, path, context);
   const servers = written.urls.map((_url, index) => buildTarget(written, { index, ca }, path, context));
   const account = buildAccount(written, path, context);
@@ -136,6 +136,15 @@ function buildLdap(
     operationMs: written.operation,
     maxBinds: written.maxBinds,
   };
+}
+
+function checkStartTls({ urls, startTls }: LdapConfig, path: Path, report: Report): void {
+  if (!startTls || urls.some((url) => url.startsWith('ldap://'))) return;
+  report.warning(
+    [...path, 'startTls'],
+    'ldaps:// is in TLS from the start, so there is nothing to start',
+    'ldap:// with startTls: true, or ldaps:// without startTls',
+  );
 }
 
 function readAuthorities(
@@ -182,10 +191,19 @@ function tlsOf(protocol: 'ldap:' | 'ldaps:', startTls: boolean): LdapTarget['tls
 }
 
 function buildAccount(
-  { bindDn, passwordFile }: LdapConfig,
+  { bindDn, passwordFile, preset }: LdapConfig,
   path: Path,
   { files, report }: DirectoryContext,
 ): ServiceAccount | undefined {
+  // Active Directory takes user@domain and DOMAIN\user for a DN.
+  if (bindDn !== undefined && !isDn(bindDn) && !(preset === 'activeDirectory' && /[@\\]/.test(bindDn))) {
+    report.problem(
+      [...path, 'bindDn'],
+      'this is not a DN',
+      'a DN, as cn=homing,ou=services,dc=example,dc=org',
+    );
+    return undefined;
+  }
   if (bindDn === undefined && passwordFile === undefined) return undefined;
   if (bindDn === undefined) {
     report.problem(

@@ -11,6 +11,12 @@ export function problemsOf(issue: Issue, schema: z.ZodType, source: Source): rea
     const known = knownNames(schema, issue.path, source.data);
     return issue.keys.map((key) => unknownSetting([...issue.path, key], known, source));
   }
+  if (issue.code === 'invalid_key') {
+    const message = `${JSON.stringify(issue.path.at(-1))} is not a name that can be here`;
+    return [
+      source.problemAtName(issue.path, message, descriptionAt(schema, issue.path.slice(0, -1), source.data)),
+    ];
+  }
   const path = writtenPath(issue.path, source);
   if (path === undefined)
     return isMisspelt(issue.path, schema, source) ? [] : [missing(issue, schema, source)];

@@ -1,11 +1,11 @@
 import type { Path, Problem, Source } from './source.ts';
 
-/** Where the parts of the configuration say what is wrong with them, so that all is told at once. */
+/** Where the parts of the configuration say what is wrong with them, so that all is told at once; each with what would be right. */
 export interface Report {
   /** Refuses the configuration. */
-  problem(path: Path, message: string, hint?: string): void;
+  problem(path: Path, message: string, hint: string): void;
   /** Leaves it to the operator. */
-  warning(path: Path, message: string, hint?: string): void;
+  warning(path: Path, message: string, hint: string): void;
 }
 
 /** A report that gathers. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { PROTOCOLS } from '../protocols.ts';
-import { duration, file, host } from './values.ts';
+import { domain, duration, file, host } from './values.ts';
 
 const attribute = z
   .string()
@@ -66,7 +66,7 @@ const forwardSource = z.unknown().transform((written, context) => {
 
 const schemaShape = {
   domains: z
-    .array(z.string().min(1))
+    .array(domain)
     .min(1)
     .optional()
     .describe('domains of the login names that are looked up here; all if it is left out'),
@@ -118,7 +118,9 @@ const ldapSchema = z.strictObject({
     .describe('whether ldap:// connections go on in TLS before anything is said'),
   caFile: file
     .optional()
-    .describe("PEM file of the authorities that vouch for the servers; the system's if it is left out"),
+    .describe(
+      'PEM file of the authorities that vouch for the servers; those that Node brings along if it is left out',
+    ),
   serverName: host
     .optional()
     .describe("name that the servers' certificates must have; the host if it is left out"),

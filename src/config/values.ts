@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** A duration with its unit, as `500ms`, `5s`, `2m` or `1h`; read as milliseconds. */
@@ -41,11 +42,36 @@ export const file = z.string().check((context) => {
 });
 
 /** A DNS name or an IP address. */
-export const host = z
-  .string()
-  .regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|[0-9a-fA-F:.]+(?:%[\w.-]+)?)$/, {
-    error: 'this is not a host name or an IP address',
+export const host = z.string().check((context) => {
+  const { value } = context;
+  if (isIP(value) !== 0 || (DNS_NAME.test(value) && !/(?:^|\.)\d+\.?$/.test(value))) return;
+  const [, alone] = /^\[?(.+?)\]?:\d+$/.exec(value) ?? [];
+  const hint =
+    alone === undefined
+      ? 'as mail.example.org, 192.0.2.1 or 2001:db8::1'
+      : `${alone}; ports have settings of their own`;
+  context.issues.push({
+    code: 'custom',
+    input: undefined,
+    message: 'this is not a host name or an IP address',
+    params: { hint },
   });
+});
+
+const DNS_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/;
+
+/** The part of a login name behind its @. */
+export const domain = z.string().check((context) => {
+  const { value } = context;
+  if (/^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?$/u.test(value)) return;
+  const hint = value.startsWith('@') ? value.slice(1) : 'as example.org';
+  context.issues.push({
+    code: 'custom',
+    input: undefined,
+    message: 'this is not a domain',
+    params: { hint },
+  });
+});
 
 /** A name that fits every trust without being quoted: SASL's, Dovecot's passwd-file, Courier's signed user name. */
 export const proxyName = z

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { hashPassword } from '../../auth/password-schemes.ts';
+import { Secret } from '../../auth/secret.ts';
 import type { DirectorySettings } from '../../src/config/directories.ts';
-import { ConfigFolder, GOOD, good } from '../support/config-folder.ts';
+import { CANARY, ConfigFolder, GOOD, good } from '../support/config-folder.ts';
 
 const folder = new ConfigFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -84,6 +86,61 @@ describe('LDAP directories', () => {
     ).toContain('it needs %u or %n');
   });
 
+  it.each([
+    ["'(uid=%u'", '1 more )'],
+    ['uid=%u', '((uid=%u))'],
+    ["'(&(uid=%u)(mailHost=*)'", '1 more )'],
+    ["'(uid=%u))'", '1 more ('],
+  ])('are refused once with the filter %s, whose parentheses do not match', (filter, right) => {
+    expect(folder.refusal(directories(`  ${LDAP}urls: [ldaps://a], filters: [¶${filter}] }`))).toBe(
+      `the parentheses of this filter do not match (${right.startsWith('1') ? `${right} where they are missing` : right.slice(1, -1)})`,
+    );
+  });
+
+  it('are told of %u for %s in a filter', () => {
+    expect(folder.refusal(directories(`  ${LDAP}urls: [ldaps://a], filters: [¶(mail=%s)] }`))).toContain(
+      '((mail=%u))',
+    );
+  });
+
+  it.each(['people.example.org', 'ou=people,example', 'dc=a,,dc=b'])(
+    'are refused with the base %s',
+    (base) => {
+      expect(folder.refusal(good('base: ou=people,dc=example,dc=org', `base: ¶'${base}'`))).toContain(
+        'this is not a DN (the DN below which the accounts are',
+      );
+    },
+  );
+
+  it.each(['o=%d,o=internet', 'ou=a\\,b + l=c , dc=example', '2.5.4.10=x'])('take the base %s', (base) => {
+    expect(
+      folder.load(good('base: ou=people,dc=example,dc=org', `base: '${base}'`)).directories,
+    ).toHaveLength(1);
+  });
+
+  it('search as a DN, or as Active Directory names its users', () => {
+    const account = (name: string) => good('bindDn: cn=homing,dc=example,dc=org', `bindDn: ${name}`);
+    const inActiveDirectory = account('homing@example.org').replace(
+      'preset: qmail',
+      'preset: activeDirectory\n    homeAttributes: [mailHost]\n    forward: { home: a, uid: b, gid: c }',
+    );
+
+    expect(folder.refusal(account('¶homing'))).toContain('this is not a DN');
+    expect(folder.refusal(account('¶homing@example.org'))).toContain('this is not a DN');
+    expect(folder.load(inActiveDirectory).directories).toHaveLength(1);
+  });
+
+  it('are warned of startTls for servers that are in TLS anyway', () => {
+    const { warnings } = folder.load(directories(`  ${LDAP}urls: [ldaps://a], startTls: true }`));
+
+    expect(warnings).toMatchObject([
+      {
+        setting: 'directories[0].startTls',
+        hint: 'ldap:// with startTls: true, or ldaps:// without startTls',
+      },
+    ]);
+  });
+
   it('may leave passwords to nodes, if there is one that verifies them', () => {
     const text = directories(`  ${LDAP}urls: [ldaps://a], verify: ¶node }`);
 
@@ -131,7 +188,43 @@ describe('every directory', () => {
     preset: activeDirectory
     forward: { home: '/srv/%u', uid: 5000, gid: 5000 }`);
 
-    expect(folder.refusal(text)).toContain('home: name the attribute that holds the home node');
+    expect(folder.refusal(text)).toContain('homeAttributes is missing');
+  });
+
+  it('has domains, without an @', () => {
+    const text = good('    preset: qmail', "    preset: qmail\n    domains: [¶'@example.org']");
+
+    expect(folder.refusal(text)).toBe('this is not a domain (example.org)');
+  });
+
+  it('is asked for domains of its own, or else for all', () => {
+    const ldif = '- { kind: ldif, file: people.ldif, preset: qmail';
+    const all = directories(`  ${ldif} }\n  - ¶{ kind: ldif, file: people.ldif, preset: qmail }`);
+    const same = directories(
+      `  ${ldif}, domains: [a.org] }\n  ${ldif}, domains: [b.org, ¶A.org] }\n  ${ldif} }`,
+    );
+
+    expect(folder.refusal(all)).toBe(
+      'directories[0] is asked for all domains already, so this one never is (domains: [example.org] in one of them)',
+    );
+    expect(folder.refusal(same)).toContain('directories[0] is asked for A.org already');
+    expect(folder.load(same.replace('¶A', 'c')).directories).toHaveLength(3);
+  });
+
+  it('is warned of a name near to one that nodes are told of', () => {
+    const { warnings } = folder.load(
+      good('    preset: qmail', '    preset: qmail\n    forward: { homedir: homeDirectory, acl: aclGroups }'),
+    );
+
+    expect(warnings).toMatchObject([
+      { setting: 'directories[0].forward.homedir', hint: 'did you mean home?' },
+    ]);
+  });
+
+  it('forwards under names in lower case', () => {
+    const text = good('    preset: qmail', '    preset: qmail\n    forward: { ¶homeDir: homeDirectory }');
+
+    expect(folder.refusal(text)).toContain('"homeDir" is not a name that can be here (what the node is told');
   });
 
   it('is told of a mistake deep inside', () => {
@@ -150,6 +243,43 @@ describe('LDIF directories', () => {
     expect(folder.refusal(directories('  - { kind: ldif, file: ¶broken.ldif, preset: qmail }'))).toContain(
       'line 2',
     );
+  });
+
+  it('are warned of passwords that nobody could log in with, by line and without the password', () => {
+    folder.write(
+      'mixed.ldif',
+      `dn: uid=a\nuid: a\nuserPassword: ${CANARY}\n\ndn: uid=b\nuid: b\nuserPassword:: ${Buffer.from(`{PLAIN}${CANARY}`).toString('base64')}
+userPassword: {CRYPT}${CANARY}\n\ndn: uid=c\nuid: c\nUserPassword: {ssha512}${CANARY}\n`,
+    );
+    const ldif = (more: string) =>
+      folder.load(directories(`  - { kind: ldif, file: mixed.ldif, preset: qmail${more} }`)).warnings;
+
+    expect(ldif('')).toMatchObject([
+      {
+        setting: 'directories[0].file',
+        message: expect.stringContaining('mixed.ldif, line 3, 7: a password in clear'),
+      },
+      {
+        message: expect.stringContaining('line 8: a password hashed in a way'),
+        hint: expect.stringContaining('homing hash'),
+      },
+    ]);
+    expect(ldif(', allowCleartext: true')).toHaveLength(1);
+    expect(JSON.stringify(ldif(''))).not.toContain(CANARY);
+  });
+
+  it('are not warned of what homing hash makes', async () => {
+    const schemes = ['ARGON2', 'SSHA512', 'SCRAM-SHA-256'] as const;
+    const secret = new Secret(Buffer.from(CANARY));
+    const lines = await Promise.all(schemes.map((scheme) => hashPassword(scheme, secret)));
+    folder.write(
+      'hashed.ldif',
+      `dn: uid=a\nuid: a\n${lines.map((line) => `userPassword: ${line}\n`).join('')}`,
+    );
+
+    const text = directories('  - { kind: ldif, file: hashed.ldif, preset: qmail }');
+
+    expect(folder.load(text).warnings).toEqual([]);
   });
 
   it('are refused with a file that others can read, since it has password hashes', () => {

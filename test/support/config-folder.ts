@@ -47,7 +47,7 @@ export class ConfigFolder implements Disposable {
     this.write('expired.pem', expired.certificate);
     this.write('expired-key.pem', expired.key);
     this.write('ca.pem', ca.certificate);
-    this.write('people.ldif', `dn: uid=ann,dc=example\nuid: ann\nuserPassword: ${CANARY}\n`);
+    this.write('people.ldif', `dn: uid=ann,dc=example\nuid: ann\nuserPassword: {SSHA}${CANARY}\n`);
   }
 
   write(name: string, content: string, mode = 0o600): string {
