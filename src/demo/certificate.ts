@@ -35,8 +35,8 @@ function makeCertificate(): { readonly certificate: string; readonly key: string
   const keys = forge.pki.rsa.generateKeyPair({ bits: KEY_BITS });
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = keys.publicKey;
-  // A leading zero octet keeps the number positive (RFC 5280 section 4.1.2.2).
-  certificate.serialNumber = `00${forge.util.bytesToHex(forge.random.getBytesSync(16))}`;
+  // A first octet that is neither 0 nor above 127 keeps the DER of any number right (X.690 section 8.3.2).
+  certificate.serialNumber = `01${forge.util.bytesToHex(forge.random.getBytesSync(15))}`;
   certificate.validity.notBefore = new Date();
   certificate.validity.notAfter = new Date(Date.now() + VALID_DAYS * DAY_MS);
   const name = [{ name: 'commonName', value: 'Homing demonstration' }];

@@ -68,7 +68,7 @@ function blank(subject: string, issuer: string, publicKey: forge.pki.PublicKey):
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = publicKey;
   // A leading zero octet keeps the number positive.
-  certificate.serialNumber = `00${forge.util.bytesToHex(forge.random.getBytesSync(16))}`;
+  certificate.serialNumber = `01${forge.util.bytesToHex(forge.random.getBytesSync(15))}`;
   certificate.validity.notBefore = new Date(Date.now() - 10 * DAY_MS);
   certificate.validity.notAfter = new Date(Date.now() + 10 * DAY_MS);
   certificate.setSubject([{ name: 'commonName', value: subject }]);
