@@ -120,13 +120,24 @@ function checkPattern({ name, host }: NodeConfig, path: Path, report: Report): v
       'leave host out: each name is its host',
     );
   }
-  // Whoever can edit one user in the directory must not be able to aim our key at a host of their own.
-  if (/\.[A-Za-z0-9-]+$/.test(name)) return;
+  const hint = hintForPattern(name);
+  if (hint === undefined) return;
   report.problem(
     [...path, 'name'],
     'this matches hosts of strangers, to which the directory could then send logins',
-    'a name that ends in a domain of yours, as *.mail.example.org',
+    hint,
   );
+}
+
+// Whoever can edit one user in the directory must not be able to aim our key at a host of their own.
+function hintForPattern(name: string): string | undefined {
+  const labels = name.replace(/\.$/, '').split('.');
+  const literal = labels.slice(labels.findLastIndex((label) => label.includes('*')) + 1);
+  if (/\d/.test(name) && labels.every((label) => /^[\d*]+$/.test(label))) return 'a node for each address';
+  // example.org with something before it, without a dot, is another domain.
+  if (/^\*[^.]/.test(name)) return `a dot behind the first *, as *.${name.replace(/^\*+[.-]?/, '')}`;
+  const isDomain = literal.length >= 2 && !/^\d+$/.test(literal.at(-1) ?? '');
+  return isDomain ? undefined : 'a name that ends in a domain of yours, as *.mail.example.org';
 }
 
 function defaultTrust({ kind }: NodeConfig): NodeConfig['trust'] {

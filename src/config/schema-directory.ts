@@ -119,7 +119,7 @@ const ldapSchema = z.strictObject({
   caFile: file
     .optional()
     .describe(
-      'PEM file of the authorities that vouch for the servers; those that Node brings along if it is left out',
+      'PEM file of the authorities that vouch for the servers; default: the public authorities that Node brings along',
     ),
   serverName: host
     .optional()

@@ -13,7 +13,9 @@ const nodeTlsSchema = z.preprocess(
       .describe('implicit (TLS from the start), starttls (STARTTLS or STLS) or none'),
     caFile: file
       .optional()
-      .describe("PEM file of the authorities that vouch for the node; the system's if it is left out"),
+      .describe(
+        'PEM file of the authorities that vouch for the node; default: the public authorities that Node brings along',
+      ),
     serverName: host.optional().describe('name that the certificate must have; the host if it is left out'),
     pin: z
       .string()
@@ -40,7 +42,9 @@ export const nodeSchema = z.strictObject({
     .regex(/^[A-Za-z0-9*](?:[A-Za-z0-9.*-]*[A-Za-z0-9*])?$/, {
       error: 'this is not a host name or an IPv4 address',
     })
-    .describe('name of the node as the directory says it; with a * it allows every host that it matches'),
+    .describe(
+      'name of the node as the directory says it; a * stands for one label or part of one, as *.mail.example.org',
+    ),
   host: host.optional().describe('host name or IP address to connect to; the name itself if it is left out'),
   kind: z
     .enum(['dovecot', 'courier', 'generic'])

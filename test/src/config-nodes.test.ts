@@ -120,20 +120,54 @@ describe('nodes', () => {
     expect(near.warnings).toEqual([]);
   });
 
-  it('may be allowed by a pattern that ends in a domain', () => {
-    const { settings } = folder.load(nodes("- { name: '*.mail.example.org', kind: dovecot }"));
-
-    expect(settings.nodes[0]).toMatchObject({ name: '*.mail.example.org', host: undefined });
-  });
-
-  it.each(['*', 'mail.*', '10.0.0.*', 'node*'])(
-    'are refused with the pattern %s, which matches strangers',
+  it.each(['*.mail.example.org', '*.example.org', 'node*.example.org', 'a.*.example.org'])(
+    'may be allowed by the pattern %s, which ends in a domain',
     (name) => {
-      expect(folder.refusal(nodes(`- { name: ¶'${name}', kind: dovecot }`))).toContain(
-        'this matches hosts of strangers',
-      );
+      const { settings } = folder.load(nodes(`- { name: '${name}', kind: dovecot }`));
+
+      expect(settings.nodes[0]).toMatchObject({ name, host: undefined });
     },
   );
+
+  it.each([
+    ['*', 'ends in a domain of yours'],
+    ['mail.*', 'ends in a domain of yours'],
+    ['node*', 'ends in a domain of yours'],
+    ['*.mail', 'ends in a domain of yours'],
+    ['*.org', 'ends in a domain of yours'],
+    ['mail.*.example', 'ends in a domain of yours'],
+    ['*.a.1', 'ends in a domain of yours'],
+    ['*example.org', 'as *.example.org'],
+    ['*mail.example.org', 'as *.mail.example.org'],
+    ['10.0.0.*', 'a node for each address'],
+    ['10.*.1', 'a node for each address'],
+    ['*.10', 'a node for each address'],
+    ['*.0.0.1', 'a node for each address'],
+  ])('are refused with the pattern %s, which matches strangers', (name, right) => {
+    const refusal = folder.refusal(nodes(`- { name: ¶'${name}', kind: dovecot }`));
+
+    expect(refusal).toContain('this matches hosts of strangers');
+    expect(refusal).toContain(right);
+  });
+
+  it.each([
+    ['127.0.0.1:23491', '127.0.0.1; ports have settings of their own'],
+    ['[2001:db8::1]:143', '2001:db8::1; ports'],
+    ['mail.example.org:143', 'mail.example.org; ports'],
+    ['10.0.0.300', 'as mail.example.org'],
+    ['1234', 'as mail.example.org'],
+    ['a b', 'as mail.example.org'],
+  ])('are refused with the host %s', (host, right) => {
+    expect(folder.refusal(nodes(`- { name: a, host: ¶'${host}', kind: dovecot }`))).toContain(
+      `this is not a host name or an IP address (${right}`,
+    );
+  });
+
+  it.each(['2001:db8::1', 'fe80::1%eth0', 'mail.example.org.', 'node_1'])('may have the host %s', (host) => {
+    const { settings } = folder.load(nodes(`- { name: a, host: '${host}', kind: dovecot }`));
+
+    expect(settings.nodes).toMatchObject([{ host }]);
+  });
 
   it('are refused with a pattern and one host for all', () => {
     expect(folder.refusal(nodes("- { name: '*.example.org', host: ¶192.0.2.1, kind: dovecot }"))).toContain(
