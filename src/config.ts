@@ -11,7 +11,7 @@ import {
 } from './config/directories.ts';
 import { configFiles, systemReason } from './config/files.ts';
 import { problemsOf } from './config/issues.ts';
-import { buildListener, checkDuplicates } from './config/listeners.ts';
+import { buildListener, checkAdmin, checkDuplicates } from './config/listeners.ts';
 import { buildNode, checkDuplicateNodes, checkLoop, checkPorts, checkRequired } from './config/nodes.ts';
 import { type Findings, gatherFindings } from './config/report.ts';
 import { configSchema } from './config/schema.ts';
@@ -19,6 +19,7 @@ import { directorySchema } from './config/schema-directory.ts';
 import { listenerSchema } from './config/schema-listener.ts';
 import { nodeSchema } from './config/schema-node.ts';
 import { type Problem, readSource, valueAt } from './config/source.ts';
+import { checkTimes } from './config/times.ts';
 import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
 import type { ListenerSettings, NodeSettings, Settings } from './settings.ts';
@@ -106,6 +107,10 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
     return written && buildDirectory(written, ['directories', index], common);
   });
   checkTogether({ listeners, nodes, directories }, findings);
+  const admin = sound(configSchema.shape.admin, valueAt(data, ['admin']));
+  if (admin !== undefined) checkAdmin(admin, listeners, findings);
+  const times = sound(configSchema.shape.times, valueAt(data, ['times']));
+  if (times !== undefined) checkTimes(times, data, findings);
   return { listeners: present(listeners), nodes: present(nodes), directories: present(directories) };
 }
 

@@ -1,7 +1,9 @@
+import type { AdminSettings } from '../admin.ts';
 import { usualPort } from '../protocols.ts';
 import type { ListenerSettings, ListenerTls } from '../settings.ts';
 import { checkKeyPair, isCertificate } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
+import { overlaps } from './local-address.ts';
 import type { Report } from './report.ts';
 import type { ListenerConfig, ListenerTlsDefaults } from './schema-listener.ts';
 import type { Path } from './source.ts';
@@ -39,7 +41,7 @@ export function checkDuplicates(listeners: readonly (ListenerSettings | undefine
   for (const [index, listener] of listeners.entries()) {
     if (listener === undefined || listener.port === 0) continue;
     const { address, port } = listener;
-    const first = listeners.findIndex((other) => other?.address === address && other.port === port);
+    const first = listeners.findIndex((other) => other?.port === port && overlaps(other.address, address));
     if (first < index) {
       report.problem(
         ['listeners', index],
@@ -48,6 +50,21 @@ export function checkDuplicates(listeners: readonly (ListenerSettings | undefine
       );
     }
   }
+}
+
+/** Reports an admin listener that would take the port of a listener. */
+export function checkAdmin(
+  { address, port }: AdminSettings,
+  listeners: readonly (ListenerSettings | undefined)[],
+  report: Report,
+): void {
+  const taken = listeners.findIndex((other) => other?.port === port && overlaps(other.address, address));
+  if (port === 0 || taken === -1) return;
+  report.problem(
+    ['admin', 'port'],
+    `listeners[${taken}] has port ${port} already`,
+    'a port of its own, as 9143',
+  );
 }
 
 function checkPlaintext({ tls, allowPlaintext }: ListenerConfig, path: Path, report: Report): void {

@@ -22,6 +22,12 @@ export function leadsTo(host: string, listening: string): boolean {
   return isOwnName(host) && (ownAddresses().includes(listening) || isLoopback(listening));
 }
 
+/** Whether two listeners at these addresses would take each other's port; `::` is every address, IPv4 too. */
+export function overlaps(one: string, other: string): boolean {
+  if (one === other || one === '::' || other === '::') return true;
+  return (one === '0.0.0.0' && isIP(other) === 4) || (other === '0.0.0.0' && isIP(one) === 4);
+}
+
 function isWildcard(host: string): boolean {
   return host === '::' || host === '0.0.0.0';
 }

@@ -2,7 +2,7 @@ import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import forge from 'node-forge';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigFolder, good } from '../support/config-folder.ts';
+import { ConfigFolder, GOOD, good } from '../support/config-folder.ts';
 
 const folder = new ConfigFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -59,6 +59,25 @@ describe('listeners', () => {
     expect(folder.refusal(listeners(two))).toBe(
       'listeners[0] has port 1143 already (one listener for a port)',
     );
+  });
+
+  it('are refused when one of them is on every address of the host', () => {
+    const two = (first: string, second: string) =>
+      `- { protocol: imap, port: 1143${first} }\n  - ¶{ protocol: pop3, port: 1143${second} }`;
+
+    expect(folder.refusal(listeners(two('', ', address: 127.0.0.1')))).toContain('has port 1143 already');
+    expect(folder.refusal(listeners(two(', address: 192.0.2.1', ', address: 0.0.0.0')))).toContain('already');
+    const apart = two(', address: 127.0.0.1', ", address: '::1'").replace('¶', '');
+    expect(folder.load(listeners(apart)).settings.listeners).toHaveLength(2);
+  });
+
+  it("are refused on the admin listener's port", () => {
+    expect(folder.refusal(`${GOOD}admin: { port: ¶1143 }\n`)).toBe(
+      'listeners[0] has port 1143 already (a port of its own, as 9143)',
+    );
+    expect(folder.load(`${GOOD}admin: { port: 1143, address: '::1' }\n`).admin?.port).toBe(1143);
+    const anyPorts = `${good('port: 1143', 'port: 0')}admin: { port: 0 }\n`;
+    expect(folder.load(anyPorts).admin?.port).toBe(0);
   });
 
   it('are refused with TLS and no certificate', () => {

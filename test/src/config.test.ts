@@ -171,6 +171,14 @@ limits: { connections: 0 }
     expect(folder.refusal(`${GOOD}times: { node: ¶25h }\n`)).toContain('"25h" is not a duration');
   });
 
+  it('is told of a time that is longer than the one that it is part of', () => {
+    expect(folder.refusal(`${GOOD}times: { node: 2s, connect: ¶5s }\n`)).toBe(
+      'this is longer than times.node (2s), which is for all of it (2s at most, or a longer times.node)',
+    );
+    expect(folder.refusal(`${GOOD}times: { loginWithSpare: ¶20s }\n`)).toContain('longer than times.node');
+    expect(folder.load(`${GOOD}times: { node: 2s }\n`).settings.times.nodeMs).toBe(2000);
+  });
+
   it('is told where YAML needs quotes', () => {
     expect(folder.refusal(good('name: node-a', 'name: ¶123'))).toBe(
       'this is not a text (put it in quotes, so that YAML reads it as text)',
