@@ -50,12 +50,24 @@ async function parse(args: readonly string[], terminal: Terminal): Promise<strin
     .version()
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
+      throw error ?? new UsageError(missingOf(args, message) ?? message);
     })
     .parseAsync([...args], {}, (_error, _parsed, output) => {
       text = output === '' ? '' : `${output}\n`;
     });
   return text;
+}
+
+/** What each command can't do without. */
+const NEEDED: Readonly<Record<string, string>> = {
+  check: 'which file? homing check FILE',
+  explain: 'which user? homing explain USER',
+};
+
+function missingOf(args: readonly string[], message: string): string | undefined {
+  // yargs has neither a class nor a code for it.
+  if (!message.startsWith('Not enough non-option arguments')) return undefined;
+  return NEEDED[args.find((arg) => Object.hasOwn(NEEDED, arg)) ?? ''];
 }
 
 function describeFailure(error: unknown): string {

@@ -33,7 +33,8 @@ describe('homing', () => {
   it.each([
     [[], 'which command?'],
     [['chekc'], 'check'],
-    [['check'], 'Not enough'],
+    [['check'], 'homing: which file? homing check FILE\n'],
+    [['explain', '-c', 'x'], 'homing: which user? homing explain USER\n'],
     [['serve', '--cofnig', 'x'], 'cofnig'],
   ])('ends with code 2 for %j', async (args, message) => {
     const { code, errors } = await run(args);
