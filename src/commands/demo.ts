@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import type { DemoPorts } from '../demo/configuration.ts';
 import { startDemo } from '../demo/demo.ts';
-import { guide } from '../demo/guide.ts';
+import { guide, shellWord } from '../demo/guide.ts';
 import type { Observer } from '../events.ts';
 import { makeLog } from '../log.ts';
 import { LogOutput } from '../log-output.ts';
@@ -63,20 +63,29 @@ async function start(args: DemoArguments, observe: Observer) {
   try {
     return await startDemo({ folder: args.folder, ports, observe });
   } catch (error) {
-    const option = takenBy(error, args);
-    if (option === undefined || !(error instanceof Error)) throw error;
-    const hint = `npm start -- --${option} ${args[option] + 1000}`;
-    throw new OperatorError(`${error.message}\n  such as: ${hint}`, { cause: error });
+    if (!(error instanceof Error && isTaken(error, args))) throw error;
+    const others = PORT_OPTIONS.map((option) => `--${option} ${otherPort(args[option])}`);
+    // The files of the folder may belong to the other one.
+    const command = `npm start -- --folder ${shellWord(`${args.folder}-2`)} ${others.join(' ')}`;
+    throw new OperatorError(
+      `${error.message}\n  Perhaps another npm start is running. Another demonstration beside it:\n  ${command}`,
+      { cause: error },
+    );
   }
 }
 
-/** @returns the option of the port that another program has, if that is what went wrong. */
-function takenBy(error: unknown, args: DemoArguments): PortOption | undefined {
-  const cause = error instanceof Error ? error.cause : undefined;
+function otherPort(port: number): number {
+  // 0 is any port that is free.
+  if (port === 0) return 0;
+  return port + 1000 > 65535 ? port - 1000 : port + 1000;
+}
+
+/** Whether a port that was asked for is another program's. */
+function isTaken({ cause }: Error, args: DemoArguments): boolean {
   if (!(cause instanceof Error && 'code' in cause && 'port' in cause) || cause.code !== 'EADDRINUSE') {
-    return undefined;
+    return false;
   }
-  return PORT_OPTIONS.find((option) => args[option] === cause.port);
+  return PORT_OPTIONS.some((option) => args[option] === cause.port);
 }
 
 const PORT_OPTIONS = ['imap-port', 'imaps-port', 'pop3-port', 'pop3s-port'] as const;

@@ -50,6 +50,7 @@ function userLine({ mail, password, home, status }: DemoAccount): string {
   return `  ${mail.padEnd(21)}  ${password.padEnd(16)}  ${fate}`;
 }
 
-function shellWord(text: string): string {
+/** Writes a text as one word of a shell's command line. */
+export function shellWord(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -52,7 +52,7 @@ describe('homing demo', { timeout: 30_000 }, () => {
     expect(String(output.read())).toContain('connects to  node-b at 127.0.0.1');
   });
 
-  it('says which port is taken and how to choose another one, and leaves the other one its files', async () => {
+  it('says which port is taken and how to choose four others, and leaves the other one its files', async () => {
     await using demo = await startDemo({ folder, ports: ANY_PORTS, observe: () => undefined });
     const port = demo.listening[0]?.port;
     const configuration = await readFile(demo.configurationFile, 'utf8');
@@ -63,7 +63,10 @@ describe('homing demo', { timeout: 30_000 }, () => {
     expect(code).toBe(1);
     const text = String(errors.read());
     expect(text).toContain(`127.0.0.1:${port} is taken`);
-    expect(text).toContain('npm start -- --imap-port ');
+    expect(text).toContain('Perhaps another npm start is running.');
+    expect(text).toContain(
+      `npm start -- --folder ${folder}-2 --imap-port ${Number(port) + 1000} --imaps-port 2993 --pop3-port 2110 --pop3s-port 2995\n`,
+    );
     expect(text).not.toContain('    at ');
     expect(await readFile(demo.configurationFile, 'utf8')).toBe(configuration);
   });
