@@ -193,7 +193,11 @@ function buildTls(
 function buildTrust(written: NodeConfig, path: Path, context: NodeContext): Trust | undefined {
   const kind = written.trust ?? defaultTrust(written);
   if (kind === undefined) {
-    context.report.problem(path, 'trust is missing: a generic node has no usual one', 'trust: scram-sha-256');
+    context.report.problem(
+      path,
+      'trust is missing: a generic node has no usual one',
+      'trust: plain-authzid, or replay',
+    );
     return undefined;
   }
   if (kind === 'replay') return { kind };
