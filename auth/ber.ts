@@ -29,20 +29,34 @@ export function elementOctets(octets: Buffer): number | undefined {
   return header === undefined ? undefined : header.headerOctets + header.contentOctets;
 }
 
-/** Splits octets into the elements that fill them exactly. @throws {BerError} when they don't. */
-export function readElements(octets: Buffer): readonly Element[] {
-  const elements: Element[] = [];
-  let rest = octets;
-  while (rest.length > 0) {
-    const header = readHeader(rest);
-    const end = header === undefined ? Number.POSITIVE_INFINITY : header.headerOctets + header.contentOctets;
-    if (header === undefined || end > rest.length) {
-      throw new BerError('element is longer than what holds it');
-    }
-    elements.push({ tag: rest.readUInt8(0), content: rest.subarray(header.headerOctets, end) });
-    rest = rest.subarray(end);
+/** Takes one message apart, into so many elements at most: each costs memory, and may be of two octets only. */
+export class ElementReader {
+  #left: number;
+
+  constructor(maxElements: number) {
+    this.#left = maxElements;
   }
-  return elements;
+
+  /** Splits octets into the elements that fill them exactly. @throws {BerError} when they don't. */
+  read(octets: Buffer): readonly Element[] {
+    const elements: Element[] = [];
+    let rest = octets;
+    while (rest.length > 0) {
+      const header = readHeader(rest);
+      const end =
+        header === undefined ? Number.POSITIVE_INFINITY : header.headerOctets + header.contentOctets;
+      if (header === undefined || end > rest.length) {
+        throw new BerError('element is longer than what holds it');
+      }
+      this.#left -= 1;
+      if (this.#left < 0) {
+        throw new BerError('too many elements in one message');
+      }
+      elements.push({ tag: rest.readUInt8(0), content: rest.subarray(header.headerOctets, end) });
+      rest = rest.subarray(end);
+    }
+    return elements;
+  }
 }
 
 /** Reads a number that is not negative. @throws {BerError} for others, and above 31 bits. */

@@ -10,3 +10,13 @@ export interface Entry {
 export function valuesOf(entry: Entry, attribute: string): readonly string[] {
   return entry.attributes.get(attribute.toLowerCase()) ?? [];
 }
+
+/** Says that several entries, and which, have one login name. */
+export function ambiguityOf(entries: readonly Entry[]): string {
+  const [first, second, ...others] = entries;
+  if (first === undefined || second === undefined) {
+    return 'more than one entry has this name';
+  }
+  const more = others.length === 0 ? '' : `, and ${others.length} more`;
+  return `${others.length === 0 ? 'two' : entries.length} entries have this name: ${first.dn} and ${second.dn}${more}`;
+}

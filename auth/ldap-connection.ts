@@ -11,7 +11,8 @@ import {
 } from 'ldapts';
 import { BerError, elementOctets } from './ber.ts';
 import type { Entry } from './entry.ts';
-import { type LdapMessage, type LdapResult, readLdapMessage } from './ldap-message.ts';
+import { resultText } from './ldap-codes.ts';
+import { type LdapMessage, type LdapOperation, type LdapResult, readLdapMessage } from './ldap-message.ts';
 import type { Secret } from './secret.ts';
 
 /** A server that could not be asked: `connect` never got there, the others lost a connection or an answer. */
@@ -66,6 +67,7 @@ const MAX_ID = 2 ** 31 - 1;
 const START_TLS = '1.3.6.1.4.1.1466.20037';
 
 interface Pending {
+  readonly operation: LdapOperation;
   readonly entries: Entry[];
   readonly finish: (result: LdapSearchResult) => void;
   readonly fail: (error: LdapUnreachable) => void;
@@ -123,7 +125,7 @@ export class LdapConnection {
       derefAliases: 'never',
       sizeLimit: SIZE_LIMIT,
     });
-    return this.#request(request, signal, () => {
+    return this.#request('search', request, signal, () => {
       this.#socket.write(new AbandonRequest({ messageId: this.#takeId(), abandonId: messageId }).write());
     });
   }
@@ -136,7 +138,7 @@ export class LdapConnection {
       controls: [new PasswordPolicyControl()],
     });
     // A bind can't be abandoned (RFC 4511 section 4.11), and nobody would know who the connection then is.
-    return this.#request(request, signal, () => this.close());
+    return this.#request('bind', request, signal, () => this.close());
   }
 
   /**
@@ -147,10 +149,10 @@ export class LdapConnection {
     const messageId = this.#takeId();
     this.#lastId = messageId;
     const request = new ExtendedRequest({ messageId, oid: START_TLS });
-    const result = await this.#request(request, signal, () => this.close());
+    const result = await this.#request('extended', request, signal, () => this.close());
     if (result.code !== 0 || this.#received.length > 0) {
       this.close();
-      const why = result.code === 0 ? 'octets behind its answer' : `${result.code} ${result.diagnostic}`;
+      const why = result.code === 0 ? 'octets behind its answer' : resultText(result, new Map());
       throw new LdapUnreachable(`StartTLS at ${this.#server}: ${why}`, { stage: 'connect' });
     }
     this.#detach();
@@ -166,7 +168,12 @@ export class LdapConnection {
     }
   }
 
-  #request(message: Message, signal: AbortSignal, giveUp: () => void): Promise<LdapSearchResult> {
+  #request(
+    operation: LdapOperation,
+    message: Message,
+    signal: AbortSignal,
+    giveUp: () => void,
+  ): Promise<LdapSearchResult> {
     if (this.#end !== undefined) {
       return Promise.reject(this.#end);
     }
@@ -184,7 +191,7 @@ export class LdapConnection {
       settle();
       giveUp();
       reject(
-        new LdapUnreachable(`no answer from ${this.#server} in time`, {
+        new LdapUnreachable(`no answer from ${this.#server} until it was given up`, {
           stage: 'timeout',
           cause: signal.reason,
         }),
@@ -192,6 +199,7 @@ export class LdapConnection {
     };
     signal.addEventListener('abort', onAbort, { once: true });
     this.#pending.set(message.messageId, {
+      operation,
       entries: [],
       finish: (result) => {
         settle();
@@ -238,6 +246,11 @@ export class LdapConnection {
 
   #dispatch(message: LdapMessage): LdapMessage {
     const pending = this.#pending.get(message.id);
+    const kind = message.kind === 'result' ? message.operation : 'search';
+    if (pending !== undefined && kind !== pending.operation) {
+      // The end of a search must never pass for a bind that succeeded.
+      throw new BerError(`what ends or belongs to a ${kind} is no answer to a ${pending.operation}`);
+    }
     if (message.kind === 'entry' && pending !== undefined && pending.entries.length < SIZE_LIMIT) {
       pending.entries.push(message.entry);
     }

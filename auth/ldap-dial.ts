@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { LDAP_CODE, resultText, SERVICE_BIND_HINTS } from './ldap-codes.ts';
 import { LdapConnection, LdapUnreachable, SimpleBind } from './ldap-connection.ts';
 import type { Secret } from './secret.ts';
 
@@ -63,13 +64,13 @@ export async function dialAsService(
     return connection;
   }
   try {
-    const { code, diagnostic } = await connection.bind(bind, signal);
-    if (code === 0) {
+    const result = await connection.bind(bind, signal);
+    if (result.code === LDAP_CODE.success) {
       return connection;
     }
     connection.close();
-    const why = `refused the service account ${bind.dn}: result ${code} ${diagnostic}`;
-    throw new LdapUnreachable(`${target.url} ${why.trimEnd()}`, { stage: 'connect' });
+    const why = resultText(result, SERVICE_BIND_HINTS);
+    throw new LdapUnreachable(`${target.url}: ${why} (bindDn ${bind.dn})`, { stage: 'connect' });
   } catch (error) {
     throw unreachable(error, target.url);
   }

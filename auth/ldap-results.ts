@@ -1,21 +1,16 @@
-import type { Entry } from './entry.ts';
+import type { LoginName } from './directory.ts';
+import { ambiguityOf, type Entry } from './entry.ts';
 import { LoginFailure, type Reason } from './failure.ts';
+import { codeWithName, LDAP_CODE, resultText, searchHints } from './ldap-codes.ts';
 import type { LdapSearchResult } from './ldap-connection.ts';
 import type { LdapResult } from './ldap-message.ts';
+import type { AccountSearch } from './schema.ts';
 
 /** What a directory said to a user's bind: `right`, or why the password does not get in. */
 export type BindVerdict =
   | 'right'
   | Extract<Reason, 'wrongPassword' | 'locked' | 'expired' | 'mustChange' | 'disabled'>;
 
-const SUCCESS = 0;
-const SIZE_LIMIT_EXCEEDED = 4;
-const REFERRAL = 10;
-const CONSTRAINT_VIOLATION = 19;
-const INVALID_CREDENTIALS = 49;
-const NO_SUCH_OBJECT = 32;
-/** inappropriateAuthentication: the entry has no password. */
-const NO_PASSWORD_THERE = 48;
 /** operationsError, timeLimitExceeded, adminLimitExceeded, busy, unavailable, unwillingToPerform, other. */
 const CANT_TELL_NOW: readonly number[] = [1, 3, 11, 51, 52, 53, 80];
 
@@ -46,49 +41,85 @@ const ACTIVE_DIRECTORY_ERRORS: ReadonlyMap<string, BindVerdict> = new Map([
  */
 export function readBindResult(result: LdapResult, what: string): BindVerdict {
   const policy = result.policyError === undefined ? undefined : POLICY_ERRORS.get(result.policyError);
-  if (result.code === SUCCESS) {
+  if (result.code === LDAP_CODE.success) {
     // A user who must change a password is let in only to do that.
     return policy === 'mustChange' ? policy : 'right';
   }
-  if (result.code === INVALID_CREDENTIALS) {
+  if (result.code === LDAP_CODE.invalidCredentials) {
     return policy ?? activeDirectoryError(result.diagnostic) ?? 'wrongPassword';
   }
-  if (result.code === CONSTRAINT_VIOLATION) {
+  if (result.code === LDAP_CODE.constraintViolation) {
     // 389 Directory Server: "Exceed password retry limit. Please try later."
     return 'locked';
   }
-  if (result.code === NO_SUCH_OBJECT || result.code === NO_PASSWORD_THERE) {
+  if (
+    result.code === LDAP_CODE.noSuchObject ||
+    // The entry has no password.
+    result.code === LDAP_CODE.inappropriateAuthentication
+  ) {
     return 'wrongPassword';
   }
-  throw failureOf(result, what);
+  throw new LoginFailure(reasonOf(result), `${resultText(result, NO_HINTS)} (${what})`);
+}
+
+/** What was searched for, at which server. */
+export interface Asked {
+  readonly search: AccountSearch;
+  readonly login: LoginName;
+  readonly url: string;
 }
 
 /**
  * Gives the one entry that a search found.
- * @returns `undefined` when there is none; `baseMayBeMissing` takes a missing base for that.
- * @throws {LoginFailure} `directoryFault` when there are several, or none can be had.
+ * @returns `undefined` when there is none; a missing base whose name depends on the login is no more than that.
+ * @throws {LoginFailure} `directoryFault` when there are several, or none can be had. It names the search as it is
+ * configured: the login name may be a password that was typed into the wrong field.
  */
-export function readOnlyEntry(
-  result: LdapSearchResult,
-  what: string,
-  baseMayBeMissing: boolean,
-): Entry | undefined {
-  if (result.entries.length > 1 || result.code === SIZE_LIMIT_EXCEEDED) {
-    throw new LoginFailure('directoryFault', `${what}: ambiguous, it finds more than one entry`);
+export function readOnlyEntry(result: LdapSearchResult, { search, login, url }: Asked): Entry | undefined {
+  const { base, filter } = search.template;
+  const where = `(search ${filter} below ${base} at ${url})`;
+  if (isAmbiguous(result)) {
+    throw new LoginFailure('directoryFault', `${ambiguityOf(result.entries)} ${where}`);
   }
-  if (result.code === SUCCESS) {
+  if (result.code === LDAP_CODE.success) {
     return result.entries[0];
   }
-  if (result.code === NO_SUCH_OBJECT && baseMayBeMissing) {
+  if (result.code === LDAP_CODE.noSuchObject && base.includes('%d')) {
     return undefined;
   }
-  throw failureOf(result, what);
+  throw new LoginFailure(
+    reasonOf(result),
+    `${resultText(withoutName(result, login), searchHints(base))} ${where}`,
+  );
 }
 
-function failureOf(result: LdapResult, what: string): LoginFailure {
-  const reason = CANT_TELL_NOW.includes(result.code) ? 'directoryDown' : 'directoryFault';
-  const name = result.code === REFERRAL ? 'referral, which is never followed' : result.diagnostic;
-  return new LoginFailure(reason, `${what}: result ${result.code} ${name}`.trimEnd());
+/** What a search found, in a few words for `homing explain`. */
+export function findingOf(result: LdapSearchResult): string {
+  if (isAmbiguous(result)) {
+    return 'several entries';
+  }
+  return result.code === LDAP_CODE.success
+    ? (result.entries[0]?.dn ?? 'no entry')
+    : codeWithName(result.code);
+}
+
+const NO_HINTS: ReadonlyMap<number, string> = new Map();
+
+function isAmbiguous({ entries, code }: LdapSearchResult): boolean {
+  return entries.length > 1 || code === LDAP_CODE.sizeLimitExceeded;
+}
+
+/** Drops the server's words where they hold the login name: some servers repeat what they were asked. */
+function withoutName(result: LdapResult, { full, localPart, domain }: LoginName): LdapResult {
+  const words = result.diagnostic.toLowerCase();
+  const repeated = [full, localPart, domain].some(
+    (part) => part !== undefined && part !== '' && words.includes(part.toLowerCase()),
+  );
+  return repeated ? { ...result, diagnostic: '' } : result;
+}
+
+function reasonOf({ code }: LdapResult): 'directoryDown' | 'directoryFault' {
+  return CANT_TELL_NOW.includes(code) ? 'directoryDown' : 'directoryFault';
 }
 
 function activeDirectoryError(diagnostic: string): BindVerdict | undefined {

@@ -1,6 +1,7 @@
 import { PresenceFilter } from 'ldapts';
 import { Deadline } from './deadline.ts';
 import { Gate } from './gate.ts';
+import { codeWithName, LDAP_CODE } from './ldap-codes.ts';
 import {
   type LdapConnection,
   type LdapSearch,
@@ -28,8 +29,6 @@ type SearchConnection = Pick<LdapConnection, 'search' | 'usable' | 'close'>;
 /** All that a bind connection can do: after a bind it is the user's, and must never search. */
 type BindConnection = Pick<LdapConnection, 'bind' | 'usable' | 'close'>;
 
-const BUSY = 51;
-const UNAVAILABLE = 52;
 const FIRST_PROBE_MS = 500;
 const LAST_PROBE_MS = 15_000;
 
@@ -224,9 +223,9 @@ export class LdapServer {
 
 /** @throws {LdapUnreachable} `busy` for answers by which a server asks to be left alone. */
 function notBusy<Result extends LdapResult>(result: Result, url: string): Result {
-  if (result.code === BUSY || result.code === UNAVAILABLE) {
-    const what = `${url}: result ${result.code} ${result.diagnostic}`.trimEnd();
-    throw new LdapUnreachable(what, { stage: 'busy' });
+  if (result.code === LDAP_CODE.busy || result.code === LDAP_CODE.unavailable) {
+    // Without the server's own words, which may repeat what it was asked.
+    throw new LdapUnreachable(`${url}: ${codeWithName(result.code)}`, { stage: 'busy' });
   }
   return result;
 }

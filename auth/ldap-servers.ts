@@ -42,7 +42,7 @@ export class LdapServers {
         break;
       }
     }
-    const what = failures.map((failure) => failure.message).join('; ');
+    const what = [...new Set(failures.map((failure) => failure.message))].join('; ');
     throw new LoginFailure('directoryDown', what, { cause: failures.at(-1) });
   }
 

@@ -3,10 +3,10 @@ import { type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
 import { SimpleBind } from './ldap-connection.ts';
 import type { LdapTarget, ServiceAccount } from './ldap-dial.ts';
-import { type BindVerdict, readBindResult, readOnlyEntry } from './ldap-results.ts';
+import { type Asked, type BindVerdict, findingOf, readBindResult, readOnlyEntry } from './ldap-results.ts';
 import { LdapServer, type ServerObserver } from './ldap-server.ts';
 import { LdapServers, type ServerOrder } from './ldap-servers.ts';
-import { type AccountSearch, accountOf, type Schema, searchesFor } from './schema.ts';
+import { accountOf, type Schema, searchesFor } from './schema.ts';
 import type { Secret } from './secret.ts';
 import { verifyStored } from './stored-password.ts';
 
@@ -98,7 +98,7 @@ class LdapDirectory implements Directory {
     signal: AbortSignal,
   ): Promise<Entry | undefined> {
     for (const search of searchesFor(this.#options.schema, login)) {
-      const entry = await this.#searchOne(search, extra, context, signal);
+      const entry = await this.#searchOne({ search, login }, extra, context, signal);
       if (entry !== undefined) {
         return entry;
       }
@@ -107,22 +107,22 @@ class LdapDirectory implements Directory {
   }
 
   async #searchOne(
-    { base, filter }: AccountSearch,
+    { search, login }: Omit<Asked, 'url'>,
     extra: readonly string[],
     context: LoginContext,
     signal: AbortSignal,
   ): Promise<Entry | undefined> {
     const { schema } = this.#options;
+    const { base, filter } = search;
     const { scope } = schema.options;
     const attributes = [...schema.attributes, ...extra];
-    let what = '';
+    let url = '';
     const result = await this.#servers.ask((server) => {
-      what = `search ${filter.toString()} below ${base} at ${server.url}`;
+      url = server.url;
       return server.search({ base, scope, filter, attributes }, signal);
     }, signal);
-    const entry = readOnlyEntry(result, what, schema.options.base.includes('%d'));
-    context.trace?.('search', `${what}: ${entry?.dn ?? 'no entry'}`);
-    return entry;
+    context.trace?.('search', `search ${filter.toString()} below ${base} at ${url}: ${findingOf(result)}`);
+    return readOnlyEntry(result, { search, login, url });
   }
 
   async #verify(entry: Entry, password: Secret, signal: AbortSignal): Promise<BindVerdict> {

@@ -1,6 +1,6 @@
 import type { Account, Directory, LoginContext, LoginName, Verdict } from './directory.ts';
 import { isBelow } from './dn.ts';
-import { type Entry, valuesOf } from './entry.ts';
+import { ambiguityOf, type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
 import { matchesFilter } from './filter-match.ts';
 import { parseLdif } from './ldif-parser.ts';
@@ -66,13 +66,14 @@ class LdifDirectory implements Directory {
   }
 
   #find(login: LoginName, context: LoginContext): Entry | undefined {
-    for (const { base, filter } of searchesFor(this.#options.schema, login)) {
+    for (const { base, filter, template } of searchesFor(this.#options.schema, login)) {
       const found = this.#entries.filter((entry) => matchesFilter(filter, entry) && isBelow(entry.dn, base));
-      const what = `search ${filter.toString()} in the LDIF file`;
+      const finding = found.length > 1 ? 'several entries' : (found[0]?.dn ?? 'no entry');
+      context.trace?.('search', `search ${filter.toString()} in the LDIF file: ${finding}`);
       if (found.length > 1) {
-        throw new LoginFailure('directoryFault', `${what}: ambiguous, it finds ${found.length} entries`);
+        const where = `(search ${template.filter} in the LDIF file)`;
+        throw new LoginFailure('directoryFault', `${ambiguityOf(found)} ${where}`);
       }
-      context.trace?.('search', `${what}: ${found[0]?.dn ?? 'no entry'}`);
       if (found[0] !== undefined) {
         return found[0];
       }

@@ -56,6 +56,8 @@ export interface Schema {
 export interface AccountSearch {
   readonly base: string;
   readonly filter: Filter;
+  /** The same as it is configured, for the log: people type passwords into the name. */
+  readonly template: { readonly base: string; readonly filter: string };
 }
 
 /** Checks a schema once, at start. @throws {SchemaError} saying what can't be used. */
@@ -88,9 +90,9 @@ export function searchesFor(schema: Schema, login: LoginName): readonly AccountS
     return [];
   }
   const filled = base.replaceAll('%d', () => escapeDnValue(domain ?? ''));
-  return schema.filters.flatMap(({ fill }) => {
+  return schema.filters.flatMap(({ template, fill }) => {
     const filter = fill(login);
-    return filter === undefined ? [] : [{ base: filled, filter }];
+    return filter === undefined ? [] : [{ base: filled, filter, template: { base, filter: template } }];
   });
 }
 

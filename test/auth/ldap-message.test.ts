@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { BerWriter } from 'ldapts';
 import { describe, expect, it } from 'vitest';
-import { BerError, elementOctets, readElements } from '../../auth/ber.ts';
+import { BerError, ElementReader, elementOctets } from '../../auth/ber.ts';
 import { readLdapMessage } from '../../auth/ldap-message.ts';
 import { bindResponse, searchDone, searchEntry } from './scripted-ldap.ts';
 
@@ -24,13 +24,27 @@ describe('elementOctets', () => {
   });
 });
 
-describe('readElements', () => {
+describe('ElementReader', () => {
   it('refuses an element that is longer than what holds it', () => {
-    expect(() => readElements(Buffer.from('0a010087050000', 'hex'))).toThrow(BerError);
+    expect(() => new ElementReader(9).read(Buffer.from('0a010087050000', 'hex'))).toThrow(BerError);
   });
 });
 
 describe('readLdapMessage', () => {
+  it('refuses a message of too many elements, however they are nested', () => {
+    const values = (count: number) => Array.from({ length: count }, () => '');
+    const flat = searchEntry(1, 'uid=a', { mail: values(11_000) });
+    const nested = searchEntry(
+      1,
+      'uid=a',
+      Object.fromEntries(Array.from({ length: 11 }, (_, at) => [`a${at}`, values(1000)])),
+    );
+
+    expect(readLdapMessage(searchEntry(1, 'uid=a', { mail: values(9900) }))).toMatchObject({ kind: 'entry' });
+    expect(() => readLdapMessage(flat)).toThrow('too many elements');
+    expect(() => readLdapMessage(nested)).toThrow('too many elements');
+  });
+
   it('reads an entry, with attribute names in lower case', () => {
     const message = readLdapMessage(
       searchEntry(7, 'uid=alice', { mailHost: ['a', 'b'], 'CN;lang-de': ['ä'] }),
@@ -53,6 +67,7 @@ describe('readLdapMessage', () => {
     expect(readLdapMessage(searchDone(300, 51, 'busy'))).toEqual({
       kind: 'result',
       id: 300,
+      operation: 'search',
       result: { code: 51, diagnostic: 'busy', policyError: undefined },
     });
   });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readBindResult, readOnlyEntry } from '../../auth/ldap-results.ts';
+import { type Asked, readBindResult, readOnlyEntry } from '../../auth/ldap-results.ts';
+import { schemaOptions } from '../../auth/presets.ts';
+import { compileSchema, searchesFor } from '../../auth/schema.ts';
 
 const result = (code: number, diagnostic = '', policyError?: number) => ({ code, diagnostic, policyError });
 const activeDirectory = (data: string) =>
@@ -32,7 +34,10 @@ describe('readBindResult', () => {
   // FAULTS F6: never a wrong password.
   it.each([1, 3, 11, 51, 52, 53, 80])('can not tell by result %i', (code) => {
     expect(() => readBindResult(result(code, 'words'), 'bind as uid=a')).toThrow(
-      expect.objectContaining({ reason: 'directoryDown', message: `bind as uid=a: result ${code} words` }),
+      expect.objectContaining({
+        reason: 'directoryDown',
+        message: expect.stringMatching(new RegExp(`^${code} [a-zA-Z]+: words \\(bind as uid=a\\)$`)),
+      }),
     );
   });
 
@@ -44,35 +49,73 @@ describe('readBindResult', () => {
 });
 
 describe('readOnlyEntry', () => {
-  const entry = { dn: 'uid=a', attributes: new Map<string, string[]>() };
-  const found = (code: number, count: number) => ({
-    ...result(code),
-    entries: Array.from({ length: count }, () => entry),
+  const CANARY = 'CANARY-password';
+  const entry = (dn: string) => ({ dn, attributes: new Map<string, string[]>() });
+  const found = (code: number, dns: readonly string[] = [], diagnostic = '') => ({
+    ...result(code, diagnostic),
+    entries: dns.map(entry),
   });
+  const asked = (base = 'ou=people,dc=x'): Asked => {
+    const schema = compileSchema(schemaOptions(undefined, { base }));
+    const login = { full: `${CANARY}@${CANARY}.org`, localPart: CANARY, domain: `${CANARY}.org` };
+    const [search] = searchesFor(schema, login);
+    if (search === undefined) throw new Error('no search');
+    return { search, login, url: 'ldap://a' };
+  };
+  const where = '(search (uid=%u) below ou=people,dc=x at ldap://a)';
 
   it('gives the one entry, or none', () => {
-    expect(readOnlyEntry(found(0, 1), 'search', false)).toBe(entry);
-    expect(readOnlyEntry(found(0, 0), 'search', false)).toBeUndefined();
+    expect(readOnlyEntry(found(0, ['uid=a']), asked())).toEqual(entry('uid=a'));
+    expect(readOnlyEntry(found(0), asked())).toBeUndefined();
   });
 
-  it.each([
-    [0, 2],
-    [4, 2],
-    [4, 0],
-  ])('calls result %i with %i entries ambiguous', (code, count) => {
-    expect(() => readOnlyEntry(found(code, count), 'search', false)).toThrow(
-      expect.objectContaining({ reason: 'directoryFault', message: expect.stringContaining('ambiguous') }),
+  it.each<[number, string[], string]>([
+    [0, ['uid=a', 'uid=b'], 'two entries have this name: uid=a and uid=b'],
+    [4, ['uid=a', 'uid=b'], 'two entries have this name: uid=a and uid=b'],
+    [4, [], 'more than one entry has this name'],
+  ])('says of result %i with %j which entries have the name', (code, dns, message) => {
+    expect(() => readOnlyEntry(found(code, dns), asked())).toThrow(
+      expect.objectContaining({ reason: 'directoryFault', message: `${message} ${where}` }),
     );
   });
 
   it('takes a missing base for no entry only where the base depends on the login', () => {
-    expect(readOnlyEntry(found(32, 0), 'search', true)).toBeUndefined();
-    expect(() => readOnlyEntry(found(32, 0), 'search', false)).toThrow(
-      expect.objectContaining({ reason: 'directoryFault' }),
+    expect(readOnlyEntry(found(32), asked('o=%d,o=internet'))).toBeUndefined();
+    expect(() => readOnlyEntry(found(32), asked())).toThrow(
+      expect.objectContaining({
+        reason: 'directoryFault',
+        message: `32 noSuchObject: there is no entry ou=people,dc=x, or bindDn may not see it ${where}`,
+      }),
     );
   });
 
-  it('does not follow a referral', () => {
-    expect(() => readOnlyEntry(found(10, 0), 'search', true)).toThrow('referral, which is never followed');
+  it.each([
+    [10, '10 referral: a referral to another server, which is never followed'],
+    [34, '34 invalidDNSyntax: base is no distinguished name: ou=people,dc=x'],
+    [50, '50 insufficientAccessRights: bindDn may not search below ou=people,dc=x'],
+    [53, '53 unwillingToPerform'],
+    [4096, 'result 4096'],
+  ])('says what to look at for result %i', (code, message) => {
+    expect(() => readOnlyEntry(found(code), asked())).toThrow(
+      expect.objectContaining({ message: `${message} ${where}` }),
+    );
+  });
+
+  it('tells the words of the server, unless they repeat the login name', () => {
+    expect(() => readOnlyEntry(found(53, [], 'go away'), asked())).toThrow(
+      '53 unwillingToPerform: go away (',
+    );
+    expect(() => readOnlyEntry(found(53, [], `no (uid=${CANARY.toLowerCase()})`), asked())).toThrow(
+      `53 unwillingToPerform ${where}`,
+    );
+  });
+
+  // People type passwords into the name, and every failure is logged.
+  it.each(['dc=x', 'o=%d,o=internet'])('says of no login below %s what somebody typed', (base) => {
+    for (const code of [1, 2, 3, 4, 10, 11, 34, 50, 53, 80]) {
+      expect(() => readOnlyEntry(found(code, [], `words about ${CANARY}`), asked(base))).toThrow(
+        expect.objectContaining({ message: expect.not.stringMatching(/CANARY/i) }),
+      );
+    }
   });
 });

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { LoginName } from '../../auth/directory.ts';
+import { LoginFailure } from '../../auth/failure.ts';
 import { type LdapOptions, openLdap } from '../../auth/ldap.ts';
 import type { LdapTarget } from '../../auth/ldap-dial.ts';
 import { schemaOptions } from '../../auth/presets.ts';
@@ -250,6 +251,32 @@ describe('the LDAP directory', () => {
     expect(busy.sockets.size).toBe(4);
   });
 
+  it.each<[string, (id: number) => Buffer]>([
+    ['the end of a search', (id) => searchDone(id, 0)],
+    ['an extended response', (id) => extendedResponse(id, 0)],
+    ['an entry', (id) => searchEntry(id, 'uid=alice,dc=x', { uid: ['alice'] })],
+  ])('takes %s for no successful bind, and drops the connection', async (_, answer) => {
+    await using server = await ScriptedLdap.start((request) =>
+      request.kind === 'bind' && request.dn.startsWith('uid=') ? answer(request.id) : answerAll(request),
+    );
+    await using ldap = open([server]);
+
+    await expect(ldap.login('alice')).rejects.toMatchObject({
+      reason: 'directoryDown',
+      message: expect.stringContaining('is no answer to a bind'),
+    });
+    await expect.poll(() => server.sockets.size).toBe(1);
+  });
+
+  it('takes a successful bind for no search', async () => {
+    await using server = await ScriptedLdap.start((request) =>
+      request.kind === 'search' ? bindResponse(request.id, 0, {}) : answerAll(request),
+    );
+    await using ldap = open([server]);
+
+    await expect(ldap.login('alice')).rejects.toMatchObject({ reason: 'directoryDown' });
+  });
+
   // FAULTS F9
   it('calls several entries a fault of the directory', async () => {
     await using server = await ScriptedLdap.start((request) =>
@@ -265,10 +292,36 @@ describe('the LDAP directory', () => {
 
     await expect(ldap.login('alice')).rejects.toMatchObject({
       reason: 'directoryFault',
-      message: expect.stringMatching(/^search \(uid=alice\) below dc=x at ldap:.*ambiguous/),
+      message: expect.stringMatching(
+        /^two entries have this name: uid=a and uid=b \(search \(uid=%u\) below dc=x at ldap:/,
+      ),
     });
     expect(usersBound(server)).toEqual([]);
   });
+
+  // People type passwords into the name, and every failure is logged.
+  it.each([1, 3, 4, 10, 11, 32, 34, 50, 51, 52, 53, 80])(
+    'shows the name of a login that result %i ends to nobody but who explains',
+    async (code) => {
+      const canary = 'canary-password';
+      await using server = await ScriptedLdap.start((request) =>
+        request.kind === 'search'
+          ? searchDone(request.id, code, `about (uid=${canary})`)
+          : answerAll(request),
+      );
+      await using ldap = open([server]);
+      const steps: string[] = [];
+      const context = { service: 'imap', trace: (_: string, detail: string) => void steps.push(detail) };
+
+      const failure = await ldap.login(canary).catch((error: unknown) => error);
+      await ldap.directory.lookup(name(canary), context, signal).catch(() => undefined);
+
+      expect(failure).toBeInstanceOf(LoginFailure);
+      expect(String(failure)).not.toContain(canary);
+      // A server that is busy has not searched.
+      expect(steps.join()).toContain([51, 52].includes(code) ? '' : `search (uid=${canary}) below dc=x at `);
+    },
+  );
 
   // FAULTS F1, F2
   it('tells once that a server is down and once that it is back, and returns to it', async () => {
@@ -349,7 +402,7 @@ describe('the LDAP directory', () => {
 
     await expect(ldap.login('alice')).rejects.toMatchObject({
       reason: 'directoryDown',
-      message: expect.stringContaining('refused the service account cn=homing,dc=x: result 49'),
+      message: `ldap://127.0.0.1:${server.port}: 49 invalidCredentials: bindDn or the content of passwordFile is wrong (bindDn cn=homing,dc=x)`,
     });
     expect(usersBound(server)).toEqual([]);
   });

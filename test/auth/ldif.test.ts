@@ -74,7 +74,9 @@ describe('the LDIF directory', () => {
   it('calls several entries for one name a fault of the directory', async () => {
     await expect(login('alias2@example.org', 'secret')).rejects.toMatchObject({
       reason: 'directoryFault',
-      message: expect.stringContaining('ambiguous'),
+      message:
+        'two entries have this name: uid=dave,ou=people,dc=example,dc=org and uid=erin,ou=people,dc=example,dc=org ' +
+        '(search (&(objectClass=qmailUser)(|(uid=%u)(mail=%u)(mailAlternateAddress=%u))) in the LDIF file)',
     });
   });
 

@@ -112,6 +112,24 @@ describe('the admin listener', () => {
   });
 });
 
+describe('a name that no directory knows', () => {
+  it.each([
+    ['a base that is not there', { base: 'ou=nowhere,dc=example,dc=org' }],
+    ['a filter that finds several', { filters: ['(|(uid=%u)(objectClass=qmailUser))'] }],
+  ])('stays out of the log, since it may be a password, also with %s', async (_what, changes) => {
+    const directories = [ldapDirectory(cluster(), changes)];
+    await using proxy = await RunningProxy.start(clusterConfig(cluster(), { directories }));
+    await using wire = await openSession('imap', { port: proxy.port('imap', 'none'), tls: 'none', ca: '' });
+
+    const answer = await logIn('imap', wire, 'canary-9c1d', 'x');
+
+    expect(answer).toMatch(/^l NO \[UNAVAILABLE\]/);
+    expect(await proxy.event('login')).toMatchObject({ result: 'directoryFault', level: 'error' });
+    expect(proxy.output).not.toContain('canary-9c1d');
+    expect(proxy.output).toContain('%u');
+  });
+});
+
 describe('a password', () => {
   it('stands in no log line, no metric and no process title, whatever became of its login (A14)', async () => {
     const canary = 'CANARY-7f3a"\\ ü';
