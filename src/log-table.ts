@@ -47,7 +47,7 @@ const LOGIN: Readonly<Record<LoginEvent['result'], Entry>> = {
   noHome: { level: 'error', message: 'login failed: account has no home node' },
   homeNotAllowed: { level: 'error', message: 'login failed: home node is not in the configuration' },
   held: { level: 'info', message: 'login failed: account is held' },
-  directoryDown: { level: 'error', message: 'login failed: directory gives no answer' },
+  directoryDown: { level: 'error', message: 'login failed: directory can not be used' },
   directoryFault: { level: 'error', message: 'login failed: directory data is at fault' },
   nodeUnreachable: { level: 'error', message: 'login failed: node is unreachable' },
   nodeTlsFailed: { level: 'error', message: 'login failed: no trusted TLS to the node' },

@@ -53,11 +53,14 @@ function prettyWriter(options: LogOptions, output: LogOutput): Write {
 }
 
 const MAX_STACK_LINES = 30;
+/** A detail ends with what was asked and where, which must not be cut off. */
+const MAX_DETAIL = 1000;
 
 function printableFields(data: object): Fields {
   const fields: Record<string, string | number | boolean> = {};
   for (const [key, value] of Object.entries(data)) {
     if (key === 'stack') fields[key] = printableStack(String(value));
+    else if (key === 'detail') fields[key] = printable(String(value), MAX_DETAIL);
     else if (typeof value === 'string') fields[key] = printable(value);
     else if (typeof value === 'number') fields[key] = Math.round(value * 10) / 10;
     else if (typeof value === 'boolean') fields[key] = value;
