@@ -81,6 +81,8 @@ async function handshake(socket: TLSSocket, done: string, signal: AbortSignal): 
   const giveUp = (): void => reject(signal.reason);
   signal.addEventListener('abort', giveUp);
   socket.once(done, succeed).once('error', fail).once('_tlsError', fail).once('close', fail);
+  // Our own side of a half-open connection would wait for a peer that sends no more.
+  socket.once('end', fail);
   try {
     signal.throwIfAborted();
     const secured = await promise;
@@ -94,7 +96,7 @@ async function handshake(socket: TLSSocket, done: string, signal: AbortSignal): 
     throw signal.aborted ? signal.reason : new Error(describeTlsProblem(error), { cause: error });
   } finally {
     signal.removeEventListener('abort', giveUp);
-    socket.off(done, succeed).off('error', fail).off('_tlsError', fail).off('close', fail);
+    socket.off(done, succeed).off('error', fail).off('_tlsError', fail).off('close', fail).off('end', fail);
   }
 }
 
