@@ -157,11 +157,19 @@ export class Channel implements Sink {
     this.#spent = true;
     const upgrade = new AbortController();
     this.#upgrade = upgrade;
-    const upgraded = new Channel(await this.#transport.upgradeTls(upgrade.signal));
-    this.stopClock();
-    upgraded.startClock(this.#remainingMs);
-    this.#successor = upgraded;
-    return upgraded;
+    try {
+      const secured = await this.#transport.upgradeTls(upgrade.signal);
+      if (upgrade.signal.aborted) {
+        // We gave up in the moment in which the handshake ended.
+        secured.destroy();
+        throw upgrade.signal.reason;
+      }
+      this.#successor = new Channel(secured);
+    } finally {
+      this.stopClock();
+    }
+    this.#successor.startClock(this.#remainingMs);
+    return this.#successor;
   }
 
   /** Gives up the connection, with what was read and not used. */
