@@ -302,7 +302,7 @@ describe('a listener', () => {
   it.each([
     [{ protocol: 'smtp' }, 'no protocol "smtp"; there are imap, pop3'],
     [{ mechanisms: ['GSSAPI'] }, 'no SASL mechanism "GSSAPI"; there are PLAIN, LOGIN'],
-  ])('is not opened for %o, which nobody serves', async (listener, why) => {
+  ])('is not opened for %j, which nobody serves', async (listener, why) => {
     await expect(run({ listener })).rejects.toThrow(why);
   });
 });
