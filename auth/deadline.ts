@@ -1,3 +1,16 @@
+/** Why a signal was aborted: a time was over, not that somebody left or closed. */
+class TimeIsOver extends Error {
+  override readonly name = 'TimeIsOver';
+}
+
+/** Says for a message why a signal ended a wait; who leaves says nothing of who was waited for. */
+export function whyAborted(signal: AbortSignal, timedOut: string): string {
+  const { reason } = signal;
+  const isTime =
+    reason instanceof TimeIsOver || (reason instanceof DOMException && reason.name === 'TimeoutError');
+  return isTime ? timedOut : 'given up';
+}
+
 /**
  * A point in time by which something must be done, which can be called off: `using` does so at the end of the scope.
  * An `AbortSignal.timeout` can't be, and would end the session that a login became.
@@ -36,7 +49,7 @@ export class Deadline implements Disposable {
   #expire(ms: number): void {
     if (!this.#controller.signal.aborted) {
       this.#expired = true;
-      this.#controller.abort(new Error(`not done within ${ms} ms`));
+      this.#controller.abort(new TimeIsOver(`not done within ${ms} ms`));
     }
   }
 

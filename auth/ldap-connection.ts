@@ -10,6 +10,7 @@ import {
   UnbindRequest,
 } from 'ldapts';
 import { BerError, elementOctets } from './ber.ts';
+import { whyAborted } from './deadline.ts';
 import type { Entry } from './entry.ts';
 import { resultText } from './ldap-codes.ts';
 import { type LdapMessage, type LdapOperation, type LdapResult, readLdapMessage } from './ldap-message.ts';
@@ -179,7 +180,10 @@ export class LdapConnection {
     }
     if (signal.aborted) {
       return Promise.reject(
-        new LdapUnreachable(`no time left for ${this.#server}`, { stage: 'timeout', cause: signal.reason }),
+        new LdapUnreachable(`${this.#server}: ${whyAborted(signal, 'no time left to ask')}`, {
+          stage: 'timeout',
+          cause: signal.reason,
+        }),
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<LdapSearchResult>();
@@ -191,7 +195,7 @@ export class LdapConnection {
       settle();
       giveUp();
       reject(
-        new LdapUnreachable(`no answer from ${this.#server} until it was given up`, {
+        new LdapUnreachable(`${this.#server}: ${whyAborted(signal, 'no answer in time')}`, {
           stage: 'timeout',
           cause: signal.reason,
         }),

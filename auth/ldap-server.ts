@@ -1,5 +1,5 @@
 import { PresenceFilter } from 'ldapts';
-import { Deadline } from './deadline.ts';
+import { Deadline, whyAborted } from './deadline.ts';
 import { Gate } from './gate.ts';
 import { codeWithName, LDAP_CODE } from './ldap-codes.ts';
 import {
@@ -12,7 +12,7 @@ import {
 import { dialAsService, dialLdap, type LdapTarget, type ServiceAccount } from './ldap-dial.ts';
 import type { LdapResult } from './ldap-message.ts';
 
-/** Told once when a server can't be used any more, and once when it can again. */
+/** Told once when a server can be used at first or again, and once when it can't. */
 export type ServerObserver = (server: string, up: boolean, detail: string | undefined) => void;
 
 export interface LdapServerTerms {
@@ -47,7 +47,8 @@ export class LdapServer {
   #search: SearchConnection | undefined;
   #dialing: Promise<SearchConnection> | undefined;
   #heardAt = 0;
-  #up = true;
+  /** `undefined` until it is told for the first time. */
+  #up: boolean | undefined;
   #probeTimer: NodeJS.Timeout | undefined;
 
   constructor(target: LdapTarget, terms: LdapServerTerms) {
@@ -59,7 +60,7 @@ export class LdapServer {
 
   /** Whether the server answered when it was last asked; true at first. */
   get up(): boolean {
-    return this.#up;
+    return this.#up !== false;
   }
 
   /** Searches as the service account. @throws {LdapUnreachable} when there is no answer. */
@@ -69,13 +70,27 @@ export class LdapServer {
     return notBusy(result, this.url);
   }
 
-  /** Binds as a user, alone on a connection. @throws {LdapUnreachable} when there is no answer. */
+  /**
+   * Binds as a user, alone on a connection. A bind that was sent goes on when the signal ends the wait for it, and
+   * then its connection is there for the next: who asks and leaves must not make us connect anew.
+   * @throws {LdapUnreachable} when there is no answer.
+   */
   async bind(bind: SimpleBind, signal: AbortSignal): Promise<LdapResult> {
-    using _place = await this.#placeToBind(signal);
-    const connection = await this.#bindConnection(signal);
+    const place = await this.#placeToBind(signal);
+    return await unlessAborted(this.#bindAt(place, bind, signal), signal, this.url);
+  }
+
+  async #bindAt(place: Disposable, bind: SimpleBind, wanted: AbortSignal): Promise<LdapResult> {
+    using _place = place;
+    const connection = await this.#bindConnection();
     this.#busyBinds.add(connection);
     try {
-      const result = await this.#ask(connection, signal, (limited) => connection.bind(bind, limited));
+      if (wanted.aborted) {
+        this.#idleBinds.push(connection);
+        throw givenUp(wanted, this.url);
+      }
+      const operation = (limited: AbortSignal) => connection.bind(bind, limited);
+      const result = await this.#ask(connection, this.#closing.signal, operation);
       this.#idleBinds.push(connection);
       return notBusy(result, this.url);
     } finally {
@@ -130,7 +145,7 @@ export class LdapServer {
       return this.#search;
     }
     this.#dialing ??= this.#dialSearch();
-    return await unlessAborted(this.#dialing, signal, `connect to ${this.url}: no time left`);
+    return await unlessAborted(this.#dialing, signal, this.url);
   }
 
   async #dialSearch(): Promise<SearchConnection> {
@@ -147,28 +162,19 @@ export class LdapServer {
     try {
       return await this.#bindPlaces.enter(deadline.signal);
     } catch (error) {
-      const what = `all ${this.#terms.maxBinds} bind connections to ${this.url} are busy`;
+      const why = `all ${this.#terms.maxBinds} bind connections are busy`;
+      const what = `${this.url}: ${whyAborted(deadline.signal, why)}`;
       throw new LdapUnreachable(what, { stage: 'timeout', cause: error });
     }
   }
 
-  async #bindConnection(signal: AbortSignal): Promise<BindConnection> {
+  async #bindConnection(): Promise<BindConnection> {
     for (let idle = this.#idleBinds.pop(); idle !== undefined; idle = this.#idleBinds.pop()) {
       if (idle.usable) {
         return idle;
       }
     }
-    const dialing = this.#dial((limited) => dialLdap(this.#target, limited));
-    try {
-      return await unlessAborted(dialing, signal, `connect to ${this.url}: no time left`);
-    } catch (error) {
-      // Who waited has gone, so nobody would close what comes now; why a dial failed was told by #dial.
-      dialing.then(
-        (late) => late.close(),
-        () => undefined,
-      );
-      throw error;
-    }
+    return await this.#dial((limited) => dialLdap(this.#target, limited));
   }
 
   /** Connects with a time of its own: a login that gives up early must not make the server look dead. */
@@ -189,7 +195,7 @@ export class LdapServer {
   }
 
   #nowUp(): void {
-    if (!this.#up) {
+    if (this.#up !== true) {
       this.#up = true;
       clearTimeout(this.#probeTimer);
       this.#terms.onState(this.url, true, undefined);
@@ -197,7 +203,7 @@ export class LdapServer {
   }
 
   #nowDown(detail: string): void {
-    if (this.#up && !this.#closing.signal.aborted) {
+    if (this.#up !== false && !this.#closing.signal.aborted) {
       this.#up = false;
       this.#terms.onState(this.url, false, detail);
       this.#probeIn(FIRST_PROBE_MS);
@@ -215,7 +221,7 @@ export class LdapServer {
         this.#probeIn(Math.min(ms * 2, LAST_PROBE_MS));
       }
     };
-    if (!this.#up && !this.#closing.signal.aborted) {
+    if (this.#up === false && !this.#closing.signal.aborted) {
       this.#probeTimer = setTimeout(() => void probeAgain(), ms).unref();
     }
   }
@@ -230,10 +236,10 @@ function notBusy<Result extends LdapResult>(result: Result, url: string): Result
   return result;
 }
 
-/** Waits for something shared as long as the waiter may; it goes on for the others. */
-function unlessAborted<T>(shared: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+/** Waits for something as long as the waiter may; it goes on without. */
+function unlessAborted<T>(shared: Promise<T>, signal: AbortSignal, url: string): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const onAbort = (): void => reject(new LdapUnreachable(what, { stage: 'timeout', cause: signal.reason }));
+  const onAbort = (): void => reject(givenUp(signal, url));
   const settle = (): void => signal.removeEventListener('abort', onAbort);
   signal.addEventListener('abort', onAbort, { once: true });
   shared.then(resolve, reject).finally(settle);
@@ -241,4 +247,9 @@ function unlessAborted<T>(shared: Promise<T>, signal: AbortSignal, what: string)
     onAbort();
   }
   return promise;
+}
+
+function givenUp(signal: AbortSignal, url: string): LdapUnreachable {
+  const what = `${url}: ${whyAborted(signal, 'no answer in time')}`;
+  return new LdapUnreachable(what, { stage: 'timeout', cause: signal.reason });
 }

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { decodeUnpadded } from './base64.ts';
+import { whyAborted } from './deadline.ts';
 import { LoginFailure } from './failure.ts';
 import { Gate } from './gate.ts';
 import { hashArgon2, verifyArgon2 } from './password-argon2.ts';
@@ -109,7 +110,8 @@ const slowHashes = new Gate(Math.min(availableParallelism(), POOL_THREADS - 1));
 
 function placeToVerify(signal: AbortSignal): Promise<Disposable> {
   return slowHashes.enter(signal).catch((cause: unknown) => {
-    throw new LoginFailure('directoryDown', 'too many passwords are being verified', { cause });
+    const why = whyAborted(signal, 'too many passwords are being verified');
+    throw new LoginFailure('directoryDown', why, { cause });
   });
 }
 

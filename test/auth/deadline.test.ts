@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Deadline } from '../../auth/deadline.ts';
+import { Deadline, whyAborted } from '../../auth/deadline.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -13,7 +13,8 @@ describe('a deadline', () => {
     expect(deadline.signal.aborted).toBe(false);
     vi.advanceTimersByTime(1);
 
-    expect(deadline.signal.reason).toEqual(new Error('not done within 200 ms'));
+    expect(deadline.signal.reason).toMatchObject({ message: 'not done within 200 ms' });
+    expect(whyAborted(deadline.signal, 'no answer')).toBe('no answer');
     expect(deadline.expired).toBe(true);
   });
 
@@ -25,6 +26,7 @@ describe('a deadline', () => {
     vi.advanceTimersByTime(200);
 
     expect(deadline.signal.reason).toEqual(new Error('the client left'));
+    expect(whyAborted(deadline.signal, 'no answer')).toBe('given up');
     expect(deadline.expired).toBe(false);
   });
 

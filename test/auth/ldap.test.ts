@@ -22,7 +22,7 @@ const name = (full: string): LoginName => ({ full, localPart: full, domain: unde
 
 type State = readonly [server: number, up: boolean];
 
-/** A directory over scripted servers, and the changes of state that it reported. */
+/** A directory over scripted servers, and the changes of state that it reported, after `up` at first. */
 function open(
   servers: readonly ScriptedLdap[],
   options: Partial<LdapOptions> = {},
@@ -50,7 +50,12 @@ function open(
       maxBinds: 4,
       ...options,
     },
-    (server, up) => states.push([targets.findIndex(({ url }) => url === server), up]),
+    (server, up) => {
+      const at = targets.findIndex(({ url }) => url === server);
+      if (!up || states.some(([other]) => other === at)) {
+        states.push([at, up]);
+      }
+    },
   );
   const login = (user: string, password = `${user}-secret`, limit = signal) =>
     directory.authenticate(name(user), secret(password), { service: 'imap' }, limit);

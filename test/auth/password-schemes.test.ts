@@ -110,7 +110,7 @@ describe('verifyPassword', () => {
       const budget = new AbortController();
 
       const late = verifyPassword([stored], secret(PASSWORD), { allowCleartext: false }, budget.signal);
-      budget.abort(new Error('not done within 6000 ms'));
+      budget.abort(new DOMException('not done within 6000 ms', 'TimeoutError'));
 
       const failure: unknown = await late.catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(LoginFailure);

@@ -17,7 +17,7 @@ const signal = new AbortController().signal;
 const secret = (text: string) => new Secret(Buffer.from(text));
 const name = (full: string): LoginName => ({ full, localPart: full, domain: undefined });
 
-/** A directory over real servers, and what it said of their states. */
+/** A directory over real servers, and what it said of their states, after `up` at first. */
 function open(servers: readonly LdapTarget[] = [target()], options: Partial<LdapOptions> = {}) {
   const { service } = cluster();
   const states: [port: number, up: boolean, detail: string | undefined][] = [];
@@ -34,7 +34,12 @@ function open(servers: readonly LdapTarget[] = [target()], options: Partial<Ldap
       maxBinds: 16,
       ...options,
     },
-    (server, up, detail) => states.push([Number(new URL(server).port), up, detail]),
+    (server, up, detail) => {
+      const port = Number(new URL(server).port);
+      if (!up || states.some(([other]) => other === port)) {
+        states.push([port, up, detail]);
+      }
+    },
   );
   const login = (user: string, password: string) =>
     directory.authenticate(name(user), secret(password), { service: 'imap' }, signal);
