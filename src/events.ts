@@ -73,6 +73,8 @@ export interface LoginEvent extends Connection {
   /** `TLSv1.3`, or `none`. */
   readonly tls: string;
   readonly node?: string;
+  /** The node's name or pattern in the configuration, for metrics: `node` is as the directory gave it. */
+  readonly nodeEntry?: string;
   /** Authcid, when it acted for another user. */
   readonly actingFor?: string;
   readonly directoryMs?: number;
@@ -88,6 +90,8 @@ export interface MemberFailed {
   readonly session: string;
   readonly protocol: string;
   readonly node: string;
+  /** As in `LoginEvent`. */
+  readonly nodeEntry?: string;
   readonly reason: Reason;
   readonly detail: string;
 }

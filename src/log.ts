@@ -26,7 +26,8 @@ export function makeLog(options: LogOptions, output: LogOutput): Observer {
 type Write = (entry: Entry, event: string, fields: Fields) => void;
 
 function writeEvent(event: Event, write: Write): void {
-  const { event: name, ...data } = event;
+  // The log has the node under the name that the directory gave.
+  const { event: name, nodeEntry: _, ...data } = { nodeEntry: undefined, ...event };
   write(entryFor(event), name, printableFields(data));
 }
 

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Event, LoginEvent, Observer, SessionEnd } from './events.ts';
+import type { ConnectionRefused, Event, LoginEvent, Observer, SessionEnd } from './events.ts';
 
 /** The counters and histograms of a running proxy, fed by its events. */
 export interface Metrics {
@@ -52,16 +52,29 @@ function count(meters: Meters, event: Event): void {
       break;
     case 'listening':
       // From the start a graph shall show 0, not nothing.
-      meters.sessions.inc({ protocol: event.protocol }, 0);
+      startAtZero(meters, event.protocol);
+      break;
+    case 'memberFailed':
+      meters.nodeFailures.inc({ node: event.nodeEntry ?? 'other', reason: event.reason });
       break;
     case 'configWarning':
     case 'adminListening':
     case 'stopping':
     case 'stopped':
     case 'linesDropped':
-    case 'memberFailed':
       break;
   }
+}
+
+const REFUSALS: Readonly<Record<ConnectionRefused['why'], true>> = {
+  tooManyConnections: true,
+  acceptFailed: true,
+};
+
+function startAtZero(meters: Meters, protocol: string): void {
+  meters.sessions.inc({ protocol }, 0);
+  for (const direction of ['received', 'sent']) meters.octets.inc({ protocol, direction }, 0);
+  for (const why of Object.keys(REFUSALS)) meters.connectionsRefused.inc({ protocol, why }, 0);
 }
 
 function countLogin(meters: Meters, event: LoginEvent): void {
@@ -75,6 +88,8 @@ function countLogin(meters: Meters, event: LoginEvent): void {
   meters.loginSeconds.observe({ protocol }, event.ms / 1000);
   if (event.directoryMs !== undefined) meters.directorySeconds.observe(event.directoryMs / 1000);
   if (event.nodeMs !== undefined) meters.nodeSeconds.observe(event.nodeMs / 1000);
+  // Without a node, the login did not get as far as one.
+  if (event.node !== undefined) meters.nodeLogins.inc({ node: event.nodeEntry ?? 'other', result });
   if (result === 'ok') meters.sessions.inc({ protocol });
 }
 
@@ -119,7 +134,7 @@ function makeMeters(registry: Registry) {
     }),
     loginSeconds: new Histogram({
       name: 'homing_login_seconds',
-      help: 'Time from a submitted login to its result; a failure is answered later (times.failure).',
+      help: 'Time spent on a login, without the delay of a refusal (times.failure).',
       labelNames: ['protocol'],
       buckets: SECONDS,
       registers,
@@ -134,6 +149,18 @@ function makeMeters(registry: Registry) {
       name: 'homing_login_node_seconds',
       help: 'Time of a login spent on connecting and logging in to its node.',
       buckets: SECONDS,
+      registers,
+    }),
+    nodeLogins: new Counter({
+      name: 'homing_node_logins_total',
+      help: "Logins that were taken to a node, by the node's name or pattern in the configuration and by result.",
+      labelNames: ['node', 'result'],
+      registers,
+    }),
+    nodeFailures: new Counter({
+      name: 'homing_node_failures_total',
+      help: 'Nodes that failed while the home had another one to go on to, by the reason of the failure.',
+      labelNames: ['node', 'reason'],
       registers,
     }),
     sessions: new Gauge({

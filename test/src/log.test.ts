@@ -92,6 +92,19 @@ describe('the log in JSON', () => {
     expect(line).toMatchObject({ detail: `${'x'.repeat(1000)}…` });
   });
 
+  it('cuts everything else that a peer sent after 200 characters', () => {
+    const [line] = logged([{ ...LOGIN, user: 'x'.repeat(100_000) }]);
+
+    expect(line).toMatchObject({ user: `${'x'.repeat(200)}…` });
+  });
+
+  it('leaves out what is for the metrics only', () => {
+    const [line] = logged([{ ...LOGIN, nodeEntry: '*.example.org' }]);
+
+    expect(line).toMatchObject({ node: 'node-a' });
+    expect(line).not.toHaveProperty('nodeEntry');
+  });
+
   it('keeps the lines of a stack, each made printable', () => {
     const [line] = logged([{ event: 'bug', detail: 'boom', stack: 'Error: boom\n    at\x07 a.ts:1' }]);
 

@@ -65,6 +65,55 @@ describe('the metrics', () => {
     expect(await text()).toContain('mechanism="other",tls="TLSv1.3"} 68\n');
   });
 
+  it('count logins by the configured name of their node, and nodes that failed', async () => {
+    const { observe, text } = metrics();
+
+    observe({ ...LOGIN, node: 'mail7.example.org', nodeEntry: '*.example.org' });
+    observe({ ...LOGIN, result: 'nodeUnreachable', nodeEntry: 'node-a' });
+    observe(LOGIN);
+    observe({
+      event: 'memberFailed',
+      session: 'S',
+      protocol: 'imap',
+      node: 'mail7.example.org',
+      nodeEntry: '*.example.org',
+      reason: 'nodeTlsFailed',
+      detail: 'x',
+    });
+
+    expect(await text()).toContain('homing_node_logins_total{node="*.example.org",result="ok"} 1\n');
+    expect(await text()).toContain('homing_node_logins_total{node="node-a",result="nodeUnreachable"} 1\n');
+    expect(await text()).toContain('homing_node_logins_total{node="other",result="ok"} 1\n');
+    expect(await text()).toContain(
+      'homing_node_failures_total{node="*.example.org",reason="nodeTlsFailed"} 1\n',
+    );
+    expect(await text()).not.toContain('mail7');
+  });
+
+  it('count no node of a login that did not get that far', async () => {
+    const { observe, text } = metrics();
+    const { node: _, ...login } = LOGIN;
+
+    observe({ ...login, result: 'wrongPassword' });
+
+    expect(await text()).not.toContain('homing_node_logins_total{');
+  });
+
+  it('show 0 from the start where all labels are known', async () => {
+    const { observe, text } = metrics();
+
+    observe({ event: 'listening', protocol: 'pop3', address: '::', port: 110, tls: 'starttls' });
+
+    for (const series of [
+      'homing_sessions{protocol="pop3"}',
+      'homing_relayed_octets_total{protocol="pop3",direction="sent"}',
+      'homing_connections_refused_total{protocol="pop3",why="tooManyConnections"}',
+      'homing_connections_refused_total{protocol="pop3",why="acceptFailed"}',
+    ]) {
+      expect(await text()).toContain(`${series} 0\n`);
+    }
+  });
+
   it('make no label of what a client sent', async () => {
     const { observe, text } = metrics();
 
