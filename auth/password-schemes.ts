@@ -20,7 +20,7 @@ export interface PasswordRules {
 export type HashScheme = 'SSHA512' | 'ARGON2' | 'SCRAM-SHA-256';
 
 /** More values than any entry needs would let one entry cost a minute of CPU. */
-const MAX_VALUES = 8;
+export const MAX_VALUES = 8;
 const NEW_ITERATIONS = 100_000;
 const SALT_OCTETS = 16;
 
@@ -83,6 +83,9 @@ const DIGESTS: ReadonlyMap<string, { readonly algorithm: string; readonly salted
   ['SHA512', { algorithm: 'sha512', salted: false }],
   ['SSHA512', { algorithm: 'sha512', salted: true }],
 ]);
+
+/** Schemes of stored hashes that can be compared, by name. */
+export const HASH_SCHEMES: readonly string[] = ['ARGON2', 'SCRAM-SHA-256', ...DIGESTS.keys()];
 
 async function verifyValue(
   value: string,

@@ -1,6 +1,6 @@
 import { type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
-import { type PasswordRules, verifyPassword } from './password-schemes.ts';
+import { HASH_SCHEMES, MAX_VALUES, type PasswordRules, verifyPassword } from './password-schemes.ts';
 import type { Schema } from './schema.ts';
 import type { Secret } from './secret.ts';
 
@@ -17,7 +17,54 @@ export async function verifyStored(
   const attribute = schema.options.password;
   const match = await verifyPassword(valuesOf(entry, attribute), password, rules, signal);
   if (match === 'unverifiable') {
-    throw new LoginFailure('directoryFault', `${entry.dn}: no ${attribute} that can be read and verified`);
+    const why = whyUnverifiable(valuesOf(entry, attribute), attribute, rules);
+    throw new LoginFailure('directoryFault', `${why} (${entry.dn})`);
   }
   return match === 'right' ? 'right' : 'wrongPassword';
+}
+
+/** Other schemes that directories use. A name that is not one of them may be a part of a password. */
+const FOREIGN_SCHEMES: readonly string[] = [
+  'CRYPT',
+  'MD5',
+  'SMD5',
+  'NTHASH',
+  'LANMAN',
+  'SASL',
+  'BLF-CRYPT',
+  'MD5-CRYPT',
+  'SHA256-CRYPT',
+  'SHA512-CRYPT',
+  'PBKDF2',
+  'PBKDF2-SHA1',
+  'PBKDF2-SHA256',
+  'PBKDF2-SHA512',
+  'PBKDF2_SHA256',
+  'SCRAM-SHA-1',
+  'ARGON2I',
+  'ARGON2ID',
+];
+const CLEARTEXT: readonly (string | undefined)[] = [undefined, 'CLEARTEXT', 'PLAIN'];
+const MAKE_HASH = 'make a hash with: homing hash';
+
+/** Says what an operator has to mend, and nothing of a stored value but the name of its scheme. */
+function whyUnverifiable(values: readonly string[], attribute: string, rules: PasswordRules): string {
+  if (values.length === 0) {
+    return `the entry has no ${attribute}, or bindDn may not read it`;
+  }
+  if (values.length > MAX_VALUES) {
+    return `the entry has more than ${MAX_VALUES} values of ${attribute}`;
+  }
+  const schemes = values.map((value) => /^\{([^{}]+)\}/.exec(value)?.[1]?.toUpperCase());
+  if (!rules.allowCleartext && schemes.some((scheme) => CLEARTEXT.includes(scheme))) {
+    return `${attribute} is in clear text, which allowCleartext does not permit; ${MAKE_HASH}`;
+  }
+  const unknown = schemes.find(
+    (scheme) => !CLEARTEXT.includes(scheme) && !HASH_SCHEMES.includes(scheme ?? ''),
+  );
+  if (unknown !== undefined) {
+    const which = FOREIGN_SCHEMES.includes(unknown) ? `the scheme {${unknown}}` : 'its scheme';
+    return `${attribute}: ${which} is not known (${HASH_SCHEMES.join(', ')}); ${MAKE_HASH}`;
+  }
+  return `${attribute} is not a whole value of its scheme; ${MAKE_HASH}`;
 }
