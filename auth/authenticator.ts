@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Account, Directory, LoginContext, LoginName } from './directory.ts';
 import { LoginFailure, type Reason } from './failure.ts';
-import { isNameText, type NameOptions, readLoginName } from './names.ts';
+import { isNameText, type NameOptions, readLoginName, whyNoLoginName } from './names.ts';
 import type { Proof } from './sasl.ts';
 import { Secret } from './secret.ts';
 
@@ -44,7 +44,10 @@ type Refused = Extract<Authentication, { kind: 'refused' }>;
 export interface Authenticator {
   /** @throws {LoginFailure} `directoryDown` or `directoryFault` when it could not be told. */
   authenticate(proof: Proof, context: LoginContext, signal: AbortSignal): Promise<Authentication>;
-  /** Finds an account without a password; `undefined` when there is none. @throws {LoginFailure} as above. */
+  /**
+   * Finds an account without a password, for operators; `undefined` when there is none.
+   * @throws {LoginFailure} as above, and `badName`, which says what is wrong with the name.
+   */
   lookup(name: Buffer, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
   /** Gives `#` and a keyed hash for a name that no directory knows: people type passwords into the name. */
   describeUser(name: Buffer): string;
@@ -70,6 +73,8 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
   const { proof, context, signal } = attempt;
   const login = readLoginName(proof.authcid, options.names);
   if (login === undefined) {
+    context.trace?.('name', whyNoLoginName(proof.authcid, options.names));
+    // No character of it: people type passwords into the name.
     return { kind: 'refused', reason: 'badName', detail: 'a name that no account can have' };
   }
   context.trace?.('name', login.full);
@@ -102,8 +107,7 @@ async function lookup(
 ): Promise<Account | undefined> {
   const login = readLoginName(name, options.names);
   if (login === undefined) {
-    context.trace?.('name', 'a name that no account can have');
-    return undefined;
+    throw new LoginFailure('badName', whyNoLoginName(name, options.names));
   }
   context.trace?.('name', login.full);
   const account = await directoryOf(options.realms, login)?.lookup(login, context, signal);
@@ -165,7 +169,7 @@ async function refuseToActFor(
 }
 
 function refuseBarred({ bar, name }: Account): Refused | undefined {
-  return bar === undefined ? undefined : { kind: 'refused', reason: bar, known: name };
+  return bar === undefined ? undefined : { kind: 'refused', ...bar, known: name };
 }
 
 // The account's name goes to the node, where a separator in it could name another user.

@@ -19,7 +19,11 @@ export interface LoginContext {
 }
 
 /** Why an existing account may not log in now, though its password is right. */
-export type Bar = Extract<Reason, 'disabled' | 'serviceForbidden' | 'held' | 'locked'>;
+export interface Bar {
+  readonly reason: Extract<Reason, 'disabled' | 'serviceForbidden' | 'held' | 'locked'>;
+  /** Which attribute says so, for an operator. */
+  readonly detail: string;
+}
 
 /** What the directory says of a user. */
 export interface Account {
@@ -29,6 +33,8 @@ export interface Account {
   readonly entry: string;
   /** Names of the home nodes, best first; empty if the entry names none. */
   readonly homes: readonly string[];
+  /** Attributes that may name them. */
+  readonly homeAttributes?: readonly string[];
   /** What the node must be told, by its forward name: `home`, `uid`, `gid`, `quota`. */
   readonly forwarded: ReadonlyMap<string, string>;
   readonly bar: Bar | undefined;
@@ -66,6 +72,6 @@ export interface Directory extends AsyncDisposable {
   ): Promise<Verdict>;
   /** Finds the account without a password; `undefined` when there is none. @throws {LoginFailure} as above. */
   lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
-  /** Whether a login could be answered now, for readiness. */
-  ready(signal: AbortSignal): Promise<boolean>;
+  /** Says why no login could be answered now; `undefined` when one could. */
+  whyNotReady(signal: AbortSignal): Promise<string | undefined>;
 }

@@ -101,10 +101,10 @@ export class LdapServer {
     }
   }
 
-  /** Asks for the root DSE: any answer shows a server that takes our account. */
-  async probe(signal: AbortSignal): Promise<void> {
+  /** Asks for one entry, without its attributes: whether it is there. @throws {LdapUnreachable} as above. */
+  read(dn: string, signal: AbortSignal): Promise<LdapSearchResult> {
     const filter = new PresenceFilter({ attribute: 'objectClass' });
-    await this.search({ base: '', scope: 'base', filter, attributes: [] }, signal);
+    return this.search({ base: dn, scope: 'base', filter, attributes: [] }, signal);
   }
 
   /** Closes all connections; what is under way fails. */
@@ -213,7 +213,8 @@ export class LdapServer {
   #probeIn(ms: number): void {
     const probeAgain = async (): Promise<void> => {
       try {
-        await this.probe(this.#closing.signal);
+        // Any answer about the root DSE shows a server that takes our account.
+        await this.read('', this.#closing.signal);
       } catch (error) {
         if (!(error instanceof LdapUnreachable)) {
           throw error;

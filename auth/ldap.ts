@@ -1,6 +1,7 @@
 import type { Account, Directory, LoginContext, LoginName, Verdict } from './directory.ts';
 import { type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
+import { LDAP_CODE, resultText, searchHints } from './ldap-codes.ts';
 import { SimpleBind } from './ldap-connection.ts';
 import type { LdapTarget, ServiceAccount } from './ldap-dial.ts';
 import { type Asked, type BindVerdict, findingOf, readBindResult, readOnlyEntry } from './ldap-results.ts';
@@ -75,13 +76,21 @@ class LdapDirectory implements Directory {
     return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
   }
 
-  async ready(signal: AbortSignal): Promise<boolean> {
+  /** Looks at the base, since a login can't be answered either where that is missing or may not be seen. */
+  async whyNotReady(signal: AbortSignal): Promise<string | undefined> {
+    const { base } = this.#options.schema.options;
+    // A base that depends on the login can't be looked at; the root DSE is always there.
+    const known = base.includes('%d') ? '' : base;
     try {
-      await this.#servers.ask((server) => server.probe(signal), signal);
-      return true;
+      return await this.#servers.ask(async (server) => {
+        const result = await server.read(known, signal);
+        return result.code === LDAP_CODE.success
+          ? undefined
+          : `${server.url}: ${resultText(result, searchHints(known))}`;
+      }, signal);
     } catch (error) {
       if (error instanceof LoginFailure) {
-        return false;
+        return error.message;
       }
       throw error;
     }

@@ -57,8 +57,8 @@ class LdifDirectory implements Directory {
     return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
   }
 
-  async ready(): Promise<boolean> {
-    return true;
+  async whyNotReady(): Promise<undefined> {
+    // A file that was read can always be asked.
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -31,20 +31,49 @@ export function readLoginName(octets: Buffer, options: NameOptions): LoginName |
   return isNameText(full, options.punctuation) ? split(full) : undefined;
 }
 
+/** Says to an operator, who may see the name, why no account can have it. */
+export function whyNoLoginName(octets: Buffer, options: NameOptions): string {
+  if (octets.length === 0) {
+    return 'the name is empty';
+  }
+  if (octets.length > MAX_NAME_OCTETS) {
+    return `the name is longer than ${MAX_NAME_OCTETS} octets`;
+  }
+  if (!isUtf8(octets)) {
+    return 'the name is not UTF-8';
+  }
+  const characters = [...octets.toString('utf8')];
+  const never = characters.find(isNeverAllowed);
+  if (never !== undefined) {
+    return `${described(never)} may stand in no name`;
+  }
+  const other = characters.find((character) => !isAllowed(character, options.punctuation));
+  return other === undefined
+    ? 'the name has nothing before or behind its @, or is too long with its domain'
+    : `${described(other)} is not in names.punctuation`;
+}
+
+function described(character: string): string {
+  const codePoint = character.codePointAt(0) ?? 0;
+  const code = `U+${codePoint.toString(16).toUpperCase().padStart(4, '0')}`;
+  return /\p{C}|\p{Z}/u.test(character) ? `the character ${code}` : `the character ${character} (${code})`;
+}
+
 /** Whether a text has only the characters that names may have; for names from the directory too. */
 export function isNameText(text: string, punctuation: string): boolean {
   if (text === '' || Buffer.byteLength(text) > MAX_NAME_OCTETS) {
     return false;
   }
   for (const character of text) {
-    if (isNeverAllowed(character)) {
-      return false;
-    }
-    if (!/[\p{L}\p{M}\p{Nd}]/u.test(character) && !punctuation.includes(character)) {
+    if (isNeverAllowed(character) || !isAllowed(character, punctuation)) {
       return false;
     }
   }
   return true;
+}
+
+function isAllowed(character: string, punctuation: string): boolean {
+  return /[\p{L}\p{M}\p{Nd}]/u.test(character) || punctuation.includes(character);
 }
 
 // `*` separates master users and is LDAP's wildcard, `%` is Dovecot's and our own placeholder; control and format

@@ -30,7 +30,7 @@ export interface SchemaOptions {
   readonly password: string;
 }
 
-export type StatusMeaning = 'active' | Exclude<Bar, 'serviceForbidden'>;
+export type StatusMeaning = 'active' | Exclude<Bar['reason'], 'serviceForbidden'>;
 
 export type StatusRule =
   | {
@@ -72,7 +72,7 @@ export function compileSchema(options: SchemaOptions): Schema {
     options.name,
     ...options.home,
     ...options.status.map((rule) => rule.attribute),
-    ...options.services.flatMap(attributesOfRule),
+    ...options.services.flatMap((rule) => attributesOfRule(rule)),
     ...attributesOfForward(options.forward),
   ];
   const invalid = [...attributes, options.password].find((name) => !/^[a-z0-9][a-z0-9.;-]*$/i.test(name));
@@ -113,11 +113,16 @@ export function accountOf(schema: Schema, entry: Entry, context: LoginContext): 
     name,
     entry: entry.dn,
     homes: homesOf(options, entry),
+    homeAttributes: options.home,
     forwarded: forwardedOf(options.forward, entry, name),
     bar: barOf(options, entry, context.service),
   };
-  context.trace?.('account', account.bar === undefined ? name : `${name}, barred: ${account.bar}`);
+  context.trace?.('account', account.bar === undefined ? name : `${name}, barred: ${account.bar.reason}`);
   context.trace?.('home', account.homes.join(', ') || 'none');
+  const { quota } = options.forward;
+  if (quota?.kind === 'attribute' && valuesOf(entry, quota.attribute)[0] === undefined) {
+    context.trace?.('forward', `quota=0 (no ${quota.attribute} in the entry: no limit)`);
+  }
   return account;
 }
 
@@ -134,12 +139,24 @@ function barOf(options: SchemaOptions, entry: Entry, service: string): Bar | und
   for (const rule of options.status) {
     const meaning = meaningOf(rule, entry);
     if (meaning !== 'active') {
-      return meaning;
+      return { reason: meaning, detail: whoSays([rule.attribute], entry) };
     }
   }
-  return options.services.every((rule) => allowsService(rule, entry, service))
+  const forbidding = options.services.find((rule) => !allowsService(rule, entry, service));
+  return forbidding === undefined
     ? undefined
-    : 'serviceForbidden';
+    : { reason: 'serviceForbidden', detail: whoSays(attributesOfRule(forbidding, service), entry) };
+}
+
+/** `accountStatus: disabled of uid=dave,… says so`, or that the entry has no such attribute. */
+function whoSays(attributes: readonly string[], entry: Entry): string {
+  const values = attributes.flatMap((attribute) => {
+    const found = valuesOf(entry, attribute);
+    return found.length === 0 ? [] : [`${attribute}: ${found.join(', ')}`];
+  });
+  return values.length === 0
+    ? `${entry.dn} has no ${attributes.join(' and no ')}`
+    : `${values.join(' and ')} of ${entry.dn} says so`;
 }
 
 function meaningOf(rule: StatusRule, entry: Entry): StatusMeaning {

@@ -25,12 +25,14 @@ export type ServiceRule =
   /** Sun's `mailAllowedServiceAccess: +imap,pop:*$-smtp:*`. */
   | { readonly kind: 'accessFilter'; readonly attribute: string };
 
-/** The attributes that a rule looks at. */
-export function attributesOfRule(rule: ServiceRule): readonly string[] {
+/** The attributes that a rule looks at, for one service or for all. */
+export function attributesOfRule(rule: ServiceRule, service?: string): readonly string[] {
   if ('attribute' in rule) {
     return [rule.attribute];
   }
-  return Object.values(rule.attributes).filter((attribute) => attribute !== undefined);
+  const { attributes } = rule;
+  const chosen = service === undefined ? Object.values(attributes) : [attributes[service], attributes['*']];
+  return chosen.filter((attribute) => attribute !== undefined);
 }
 
 /** Whether one rule lets an account use a service. */

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Readiness } from './directories.ts';
 import type { Observer } from './events.ts';
 import type { Metrics } from './metrics.ts';
+import { printable } from './printable.ts';
 
 export interface AdminSettings {
   readonly address: string;
@@ -13,8 +15,8 @@ export interface AdminSettings {
 export interface AdminView {
   readonly metrics: Metrics;
   readonly observe: Observer;
-  /** Says why a login could not succeed now; `undefined` when one could. */
-  whyNotReady(signal: AbortSignal): Promise<string | undefined>;
+  /** Whether a login could succeed now. */
+  readiness(signal: AbortSignal): Promise<Readiness>;
 }
 
 /** An admin listener that is open; disposing closes it and its connections. */
@@ -49,6 +51,7 @@ const LIMITS = {
 };
 const MAX_CONNECTIONS = 64;
 const READY_MS = 3000;
+const MAX_WHY = 1000;
 
 interface Answer {
   readonly status: number;
@@ -96,8 +99,10 @@ async function metrics(view: AdminView): Promise<Answer> {
 
 /** Ready means that a login could succeed now: a balancer may send clients. */
 async function readiness(view: AdminView): Promise<Answer> {
-  const why = await view.whyNotReady(AbortSignal.timeout(READY_MS));
-  return why === undefined ? { status: 200, text: 'ready\n' } : { status: 503, text: `not ready: ${why}\n` };
+  const { ready, why } = await view.readiness(AbortSignal.timeout(READY_MS));
+  const amiss = why === undefined ? '' : printable(why, MAX_WHY);
+  if (!ready) return { status: 503, text: `not ready: ${amiss}\n` };
+  return { status: 200, text: amiss === '' ? 'ready\n' : `ready, but ${amiss}\n` };
 }
 
 /** Alive means that this process answers; whether it's of use is what `/readyz` tells. */

@@ -6,11 +6,18 @@ import type { NameOptions } from '../auth/names.ts';
 import type { DirectorySettings } from './config/directories.ts';
 import type { Observer } from './events.ts';
 
+/** Whether a balancer may send clients. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** What is amiss; it may be so while others can still log in. */
+  readonly why: string | undefined;
+}
+
 /** The directories of a running proxy; disposing closes their connections. */
 export interface Directories extends AsyncDisposable {
   readonly authenticator: Authenticator;
-  /** Says why no login could be answered now; `undefined` when one could. */
-  whyNotReady(signal: AbortSignal): Promise<string | undefined>;
+  /** Whether a login could be answered now, and which directories could not. */
+  readiness(signal: AbortSignal): Promise<Readiness>;
 }
 
 /** Opens all directories, and tells of their servers as events. */
@@ -25,7 +32,7 @@ export function openDirectories(
   }));
   return {
     authenticator: createAuthenticator({ realms, names }),
-    whyNotReady: (signal) => whyNotReady(realms, signal),
+    readiness: (signal) => readinessOf(realms, signal),
     [Symbol.asyncDispose]: async () => {
       for (const { directory } of realms) await directory[Symbol.asyncDispose]();
     },
@@ -43,11 +50,25 @@ function openDirectory(settings: DirectorySettings, observe: Observer): Director
   }
 }
 
+interface OpenRealm {
+  readonly domains: readonly string[] | undefined;
+  readonly directory: Directory;
+}
+
 // A proxy that can answer for some domains is of use: only one without any directory is to be passed by.
-async function whyNotReady(
-  realms: readonly { readonly directory: Directory }[],
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const ready = await Promise.all(realms.map(({ directory }) => directory.ready(signal)));
-  return ready.includes(true) ? undefined : 'no directory answers';
+async function readinessOf(realms: readonly OpenRealm[], signal: AbortSignal): Promise<Readiness> {
+  const answers = await Promise.all(
+    realms.map(async ({ domains, directory }) => {
+      const why = await directory.whyNotReady(signal);
+      return { why, whose: domains === undefined ? 'all other domains' : domains.join(', ') };
+    }),
+  );
+  const amiss = answers.flatMap(({ why, whose }) => {
+    if (why === undefined) return [];
+    return [realms.length === 1 ? why : `no logins of ${whose}: ${why}`];
+  });
+  return {
+    ready: amiss.length < answers.length,
+    why: amiss.length === 0 ? undefined : amiss.join('; '),
+  };
 }

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { CommandModule } from 'yargs';
 import { Deadline } from '../../auth/deadline.ts';
 import type { Account, Trace } from '../../auth/directory.ts';
-import { LoginFailure } from '../../auth/failure.ts';
+import { LoginFailure, type Reason } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Directories, openDirectories } from '../directories.ts';
+import type { DirectoryState } from '../events.ts';
 import { openHome } from '../home.ts';
 import { printable } from '../printable.ts';
 import { PROTOCOLS } from '../protocols.ts';
@@ -62,9 +63,14 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
   const password = options.password
     ? await readPassword(terminal, `Password of ${options.user}: `)
     : undefined;
-  const step = stepsTo(terminal);
+  const shown: string[] = [];
+  const write = stepsTo(terminal);
+  const step: Trace = (name, detail) => {
+    shown.push(detail);
+    write(name, detail);
+  };
   await using directories = openDirectories(config.directories, config.settings.names, (event) => {
-    if (event.event === 'directoryState') step('directory', `${event.server}: ${event.detail ?? 'usable'}`);
+    if (event.event === 'directoryState') step('directory', stateText(event));
   });
   try {
     const account = await findAccount({ options, config, directories, step }, password);
@@ -75,8 +81,20 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
   } catch (error) {
     if (!(error instanceof LoginFailure)) throw error;
     step('result', `a login would fail: ${error.reason}`);
-    throw new OperatorError(error.message, { cause: error });
+    const message = isShown(error, shown) ? 'no directory server can be used: see above' : error.message;
+    throw new OperatorError(message, { cause: error });
   }
+}
+
+function stateText({ server, up, detail = 'not usable' }: DirectoryState): string {
+  if (up) return `${server}: usable`;
+  return detail.includes(server) ? detail : `${server}: ${detail}`;
+}
+
+/** Whether the steps have said already what is wrong with each server: it is a long text. */
+function isShown({ reason, message }: LoginFailure, steps: readonly string[]): boolean {
+  if (reason !== 'directoryDown') return false;
+  return message.split('; ').every((part) => steps.some((step) => step.includes(part)));
 }
 
 interface Explanation {
@@ -97,14 +115,24 @@ async function findAccount(
     const account = await authenticator.lookup(name, context, deadline.signal);
     if (account === undefined)
       throw new LoginFailure('unknownUser', 'no directory has an account of this name');
-    if (account.bar !== undefined) throw new LoginFailure(account.bar, `${account.entry} says so`);
+    if (account.bar !== undefined) throw new LoginFailure(account.bar.reason, account.bar.detail);
     return account;
   }
   const proof = { kind: 'password', authzid: Buffer.alloc(0), authcid: name, password } as const;
   const result = await authenticator.authenticate(proof, context, deadline.signal);
   if (result.kind === 'admitted') return result.account;
-  throw new LoginFailure(result.reason, result.detail ?? 'the directory refuses this login');
+  throw new LoginFailure(result.reason, result.detail ?? REFUSED[result.reason] ?? 'the login is refused');
 }
+
+/** What a directory means that says no more than this. */
+const REFUSED: { readonly [Key in Reason]?: string } = {
+  unknownUser: 'no directory has an account of this name',
+  wrongPassword: 'the password is wrong',
+  expired: 'the password has expired (change it in the directory)',
+  mustChange: 'the password must be changed first (in the directory)',
+  locked: 'the directory has locked the account',
+  disabled: 'the directory says that the account may not log in',
+};
 
 function explainMember({ node, port, forwarded }: Member, account: Account, step: Trace): void {
   const { settings, host, name } = node;

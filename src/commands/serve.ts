@@ -67,7 +67,8 @@ async function run(config: Config, observe: Observer, metrics: AdminView['metric
   const view: AdminView = {
     metrics,
     observe,
-    whyNotReady: async (deadline) => (stopping ? 'stopping' : directories.whyNotReady(deadline)),
+    readiness: async (deadline) =>
+      stopping ? { ready: false, why: 'stopping' } : directories.readiness(deadline),
   };
   try {
     await using admin = config.admin && (await startAdmin(config.admin, view));

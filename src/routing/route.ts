@@ -26,7 +26,9 @@ const QUOTA_UNIT: Readonly<Record<KnownNode['settings']['kind'], string>> = {
  */
 export function planRoute(account: Account, service: string, nodes: NodeTable): Home {
   if (account.homes.length === 0) {
-    throw new LoginFailure('noHome', `${account.entry} names no home node`);
+    const attributes = account.homeAttributes ?? [];
+    const lacks = attributes.length === 0 ? 'names no home node' : `has no ${attributes.join(' and no ')}`;
+    throw new LoginFailure('noHome', `${account.entry} ${lacks}`);
   }
   const [first, ...others] = account.homes.flatMap((home) => memberOf(home, account, service, nodes) ?? []);
   if (first === undefined) {

@@ -40,9 +40,7 @@ class NotedDirectory implements Directory {
     return this.accounts[login.full];
   }
 
-  async ready(): Promise<boolean> {
-    return true;
-  }
+  async whyNotReady(): Promise<undefined> {}
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
@@ -59,7 +57,7 @@ function setUp(options: Partial<AuthenticatorOptions> = {}) {
     alice,
     'alice@example.org': alice,
     bob,
-    dave: accountNamed('dave', 'disabled'),
+    dave: accountNamed('dave', { reason: 'disabled', detail: 'accountStatus says so' }),
   });
   const realms = [{ domains: undefined, directory }];
   return { directory, authenticator: createAuthenticator({ realms, names: NAMES, ...options }) };
@@ -105,6 +103,7 @@ describe('the authenticator', () => {
       kind: 'refused',
       reason: 'disabled',
       known: 'dave',
+      detail: 'accountStatus says so',
     });
     expect(await authenticator.authenticate(proof('dave', 'wrong'), context, signal)).toMatchObject({
       reason: 'wrongPassword',
@@ -277,7 +276,28 @@ describe('the authenticator', () => {
 
     expect(await authenticator.lookup(Buffer.from('BOB'), context, signal)).toBe(bob);
     expect(await authenticator.lookup(Buffer.from('nobody'), context, signal)).toBeUndefined();
-    expect(await authenticator.lookup(Buffer.from('b*'), context, signal)).toBeUndefined();
+  });
+
+  it.each([
+    ['b*', 'the character * (U+002A) may stand in no name'],
+    ['a b', 'the character U+0020 is not in names.punctuation'],
+    ['a!b', 'the character ! (U+0021) is not in names.punctuation'],
+    ['@example.org', 'the name has nothing before or behind its @, or is too long with its domain'],
+    ['', 'the name is empty'],
+    ['x'.repeat(256), 'the name is longer than 255 octets'],
+  ])('says to operators only what is wrong with the name %j', async (typed, why) => {
+    const { authenticator } = setUp();
+    const steps: string[] = [];
+    const trace = (_: string, detail: string) => void steps.push(detail);
+
+    const refused = await authenticator.authenticate(proof(typed), { ...context, trace }, signal);
+
+    expect(refused).toMatchObject({ reason: 'badName', detail: 'a name that no account can have' });
+    expect(steps).toEqual([why]);
+    await expect(authenticator.lookup(Buffer.from(typed), context, signal)).rejects.toMatchObject({
+      reason: 'badName',
+      message: why,
+    });
   });
 
   it('describes an unknown name by a hash that only this process makes', () => {

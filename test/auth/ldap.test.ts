@@ -363,15 +363,36 @@ describe('the LDAP directory', () => {
       reason: 'directoryDown',
       message: expect.stringContaining(`connect to ldap://127.0.0.1:${port}: connect ECONNREFUSED`),
     });
-    expect(await ldap.directory.ready(signal)).toBe(false);
+    expect(await ldap.directory.whyNotReady(signal)).toContain('ECONNREFUSED');
     await server.listen(port);
 
     expect(await ldap.login('alice')).toMatchObject({ kind: 'right' });
-    expect(await ldap.directory.ready(signal)).toBe(true);
+    expect(await ldap.directory.whyNotReady(signal)).toBeUndefined();
     expect(ldap.states).toEqual([
       [0, false],
       [0, true],
     ]);
+  });
+
+  it.each([
+    [32, '32 noSuchObject: there is no entry dc=x, or bindDn may not see it'],
+    [53, '53 unwillingToPerform: anonymous search disallowed'],
+  ])('is not ready where its base answers result %i', async (code, why) => {
+    await using server = await ScriptedLdap.start((request) =>
+      request.kind === 'search'
+        ? searchDone(request.id, code, code === 53 ? 'anonymous search disallowed' : '')
+        : answerAll(request),
+    );
+    await using ldap = open([server]);
+
+    expect(await ldap.directory.whyNotReady(signal)).toBe(`ldap://127.0.0.1:${server.port}: ${why}`);
+  });
+
+  it('is not ready where its own account is refused', async () => {
+    await using server = await ScriptedLdap.start();
+    await using ldap = open([server], { account: { dn: 'cn=homing,dc=x', password: secret('x') } });
+
+    expect(await ldap.directory.whyNotReady(signal)).toContain(': 49 invalidCredentials: bindDn or');
   });
 
   it('asks equal servers in turn where told to', async () => {
@@ -489,7 +510,7 @@ describe('the LDAP directory', () => {
   it('keeps no connection that came too late for its login', async () => {
     await using server = await ScriptedLdap.start();
     await using ldap = open([server]);
-    await ldap.directory.ready(signal);
+    await ldap.directory.whyNotReady(signal);
 
     const budget = new AbortController();
     const login = ldap.login('alice', 'alice-secret', budget.signal);

@@ -67,7 +67,10 @@ describe('the LDIF directory', () => {
   });
 
   it('gives a disabled account with its bar, after the right password only', async () => {
-    expect(await login('dave', 'secret')).toMatchObject({ kind: 'right', account: { bar: 'disabled' } });
+    expect(await login('dave', 'secret')).toMatchObject({
+      kind: 'right',
+      account: { bar: { reason: 'disabled' } },
+    });
     expect(await login('dave', 'x')).toMatchObject({ kind: 'refused', reason: 'wrongPassword' });
   });
 
@@ -82,7 +85,12 @@ describe('the LDIF directory', () => {
 
   it('takes clear text only if allowed', async () => {
     expect(await login('erin', 'secret', true)).toMatchObject({ kind: 'right' });
-    await expect(login('erin', 'secret')).rejects.toMatchObject({ reason: 'directoryFault' });
+    await expect(login('erin', 'secret')).rejects.toMatchObject({
+      reason: 'directoryFault',
+      message:
+        'userPassword is in clear text, which allowCleartext does not permit; make a hash with: homing hash ' +
+        '(uid=erin,ou=people,dc=example,dc=org)',
+    });
   });
 
   it('looks an account up without a password', async () => {
@@ -103,6 +111,7 @@ describe('the LDIF directory', () => {
       'password: right',
       'account: alice',
       'home: node-a',
+      'forward: quota=0 (no mailQuotaSize in the entry: no limit)',
     ]);
   });
 

@@ -140,6 +140,7 @@ describe('accountOf', () => {
       name: 'alice',
       entry: 'uid=alice,ou=people,dc=example,dc=org',
       homes: ['node-a.example.org'],
+      homeAttributes: ['mailHost'],
       forwarded: new Map([
         ['home', '/srv/mail/alice'],
         ['uid', '5000'],
@@ -198,7 +199,7 @@ describe('accountOf', () => {
     it.each(Object.entries(meanings))(`takes ${attribute} %s for %s`, (value, bar) => {
       const asked = { preset, overrides: { home: ['mailHost'], name: 'uid' } };
 
-      expect(account({ uid: 'alice', [attribute]: value }, asked).bar).toBe(bar);
+      expect(account({ uid: 'alice', [attribute]: value }, asked).bar?.reason).toBe(bar);
     });
   });
 
@@ -206,21 +207,30 @@ describe('accountOf', () => {
     const overrides = { home: ['mailHost'], name: 'uid' };
 
     expect(account({ uid: 'alice' }, { preset: 'qmail' }).bar).toBeUndefined();
-    expect(account({ uid: 'alice' }, { preset: 'activeDirectory', overrides }).bar).toBe('disabled');
+    expect(account({ uid: 'alice' }, { preset: 'activeDirectory', overrides }).bar).toEqual({
+      reason: 'disabled',
+      detail: 'uid=alice,ou=people,dc=example,dc=org has no userAccountControl',
+    });
   });
 
   it('lets the first status that is not active decide', () => {
     const attributes = { uid: 'alice', inetUserStatus: 'disabled', mailUserStatus: 'hold' };
 
-    expect(account(attributes, { preset: 'sun' }).bar).toBe('disabled');
+    expect(account(attributes, { preset: 'sun' }).bar).toEqual({
+      reason: 'disabled',
+      detail: 'inetUserStatus: disabled of uid=alice,ou=people,dc=example,dc=org says so',
+    });
   });
 
   it('tells a forbidden service from a disabled account, which comes first', () => {
     const zimbra = { preset: 'zimbra', service: 'pop3' } as const;
     const attributes = { zimbraMailDeliveryAddress: 'alice', zimbraPop3Enabled: 'FALSE' };
 
-    expect(account(attributes, zimbra).bar).toBe('serviceForbidden');
+    expect(account(attributes, zimbra).bar).toEqual({
+      reason: 'serviceForbidden',
+      detail: 'zimbraPop3Enabled: FALSE of uid=alice,ou=people,dc=example,dc=org says so',
+    });
     expect(account(attributes, { ...zimbra, service: 'imap' }).bar).toBeUndefined();
-    expect(account({ ...attributes, zimbraAccountStatus: 'closed' }, zimbra).bar).toBe('disabled');
+    expect(account({ ...attributes, zimbraAccountStatus: 'closed' }, zimbra).bar?.reason).toBe('disabled');
   });
 });

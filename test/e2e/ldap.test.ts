@@ -144,7 +144,11 @@ describe('the LDAP directory on OpenLDAP', () => {
   it('says that an account is disabled to the right password only', async () => {
     await using ldap = open();
 
-    expect(await ldap.login('dave', accounts.dave.password)).toMatchObject({ account: { bar: 'disabled' } });
+    expect(await ldap.login('dave', accounts.dave.password)).toMatchObject({
+      account: {
+        bar: { reason: 'disabled', detail: `accountStatus: disabled of uid=dave,${PEOPLE} says so` },
+      },
+    });
     expect(await ldap.login('dave', 'x')).toMatchObject({ reason: 'wrongPassword' });
   });
 
@@ -228,7 +232,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     expect(await directory.login('bob', accounts.bob.password)).toMatchObject({ kind: 'right' });
 
     expect(directory.states).toEqual([[downPort, false, expect.stringContaining('ECONNREFUSED')]]);
-    expect(await directory.directory.ready(signal)).toBe(true);
+    expect(await directory.directory.whyNotReady(signal)).toBeUndefined();
   });
 
   it('fails while the only server is away, and works as soon as it is back', async () => {
@@ -241,7 +245,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     await expect(ldap.login('alice', accounts.alice.password)).rejects.toMatchObject({
       reason: 'directoryDown',
     });
-    expect(await ldap.directory.ready(signal)).toBe(false);
+    expect(await ldap.directory.whyNotReady(signal)).toMatch(/^connect to /);
     relay.state = 'open';
 
     expect(await ldap.login('alice', accounts.alice.password)).toMatchObject({ kind: 'right' });

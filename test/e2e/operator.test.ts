@@ -60,16 +60,52 @@ describe('homing explain', () => {
   });
 
   it.each([
-    [accounts.dave.mail, 'disabled'],
-    [accounts.erin.mail, 'noHome'],
-    [accounts.frank.mail, 'homeNotAllowed'],
-    [accounts.twin1.mail, 'directoryFault'],
-    ['nobody@example.org', 'unknownUser'],
-  ])('says why %s could not log in: %s', async (user, reason) => {
-    const { output, code } = await homing(['explain', user, '-c', config]);
+    [accounts.dave.mail, 'disabled', 'accountStatus: disabled of uid=dave,'],
+    [accounts.erin.mail, 'noHome', 'uid=erin,ou=people,dc=example,dc=org has no mailHost'],
+    [
+      accounts.frank.mail,
+      'homeNotAllowed',
+      'uid=frank,ou=people,dc=example,dc=org has its home on node-x.example.org',
+    ],
+    [accounts.twin1.mail, 'directoryFault', 'two entries have this name: uid=twin1,'],
+    ['nobody@example.org', 'unknownUser', 'no directory has an account of this name'],
+  ])('says why %s could not log in: %s', async (user, reason, why) => {
+    const { output, errors, code } = await homing(['explain', user, '-c', config]);
 
     expect(code).toBe(1);
     expect(output).toContain(reason);
+    expect(errors).toContain(`homing: ${why}`);
+    expect(output).toContain(`=${user})`);
+  });
+});
+
+describe('homing explain with a directory that refuses', () => {
+  async function explain(changes: Record<string, unknown>) {
+    const file = join(mkdtempSync(join(folder, 'refusing-')), 'homing.yaml');
+    writeFileSync(
+      file,
+      stringify(clusterConfig(cluster(), { directories: [ldapDirectory(cluster(), changes)] })),
+    );
+    return await homing(['explain', 'canary-name', '-c', file]);
+  }
+
+  it('shows the search as it was made, and says what is wrong with the base', async () => {
+    const { output, errors } = await explain({ base: 'ou=nowhere,dc=example,dc=org' });
+
+    expect(output).toMatch(/search \(.*\(uid=canary-name\).* below ou=nowhere,.*: 32 noSuchObject\n/);
+    expect(errors).toMatch(
+      /^homing: 32 noSuchObject: there is no entry ou=nowhere,dc=example,dc=org, or bindDn /,
+    );
+    expect(errors).not.toContain('canary-name');
+  });
+
+  it('says once of each server that its own password is wrong', async () => {
+    const { output, errors } = await explain({ passwordFile: cluster().proxies.proxy2.keyFile });
+
+    expect(
+      `${output}${errors}`.match(/49 invalidCredentials: bindDn or the content of passwordFile/g),
+    ).toHaveLength(2);
+    expect(errors).toBe('homing: no directory server can be used: see above\n');
   });
 });
 
@@ -108,7 +144,22 @@ describe('the admin listener', () => {
     const ready = await fetch(`http://127.0.0.1:${admin.port}/readyz`);
 
     expect(ready.status).toBe(503);
-    expect(await ready.text()).toMatch(/directory/);
+    expect(await ready.text()).toMatch(/^not ready: connect to ldap:.*ECONNREFUSED/);
+  });
+});
+
+describe('a proxy whose base is not there', () => {
+  it('is not ready, and says why', async () => {
+    const directories = [ldapDirectory(cluster(), { base: 'ou=nowhere,dc=example,dc=org' })];
+    await using proxy = await RunningProxy.start(
+      clusterConfig(cluster(), { directories, admin: { address: '127.0.0.1', port: 0 } }),
+    );
+    const admin = await proxy.event('adminListening');
+
+    const ready = await fetch(`http://127.0.0.1:${admin.port}/readyz`);
+
+    expect(ready.status).toBe(503);
+    expect(await ready.text()).toMatch(/^not ready: ldap:.*: 32 noSuchObject: there is no entry ou=nowhere,/);
   });
 });
 

@@ -5,15 +5,17 @@ import { type Admin, type AdminView, startAdmin } from '../../src/admin.ts';
 import type { Event } from '../../src/events.ts';
 import { makeMetrics } from '../../src/metrics.ts';
 
+const READY = { ready: true, why: undefined };
+
 let admin: Admin;
 let events: Event[];
 
 afterEach(() => admin[Symbol.asyncDispose]());
 
-async function start(whyNotReady: AdminView['whyNotReady'] = async () => undefined): Promise<string> {
+async function start(readiness: AdminView['readiness'] = async () => READY): Promise<string> {
   const metrics = makeMetrics({ droppedLines: () => 0 });
   events = [];
-  const view = { metrics, observe: (event: Event) => events.push(event), whyNotReady };
+  const view = { metrics, observe: (event: Event) => events.push(event), readiness };
   admin = await startAdmin({ address: '127.0.0.1', port: 0 }, view);
   return `http://127.0.0.1:${admin.port}`;
 }
@@ -36,13 +38,24 @@ describe('the admin listener', () => {
   });
 
   it('says why it is not ready', async () => {
-    const url = await start(async () => 'no directory server answers');
+    const url = await start(async () => ({ ready: false, why: 'no directory server answers' }));
 
     const response = await fetch(`${url}/readyz`);
 
     expect([response.status, await response.text()]).toEqual([
       503,
       'not ready: no directory server answers\n',
+    ]);
+  });
+
+  it('is ready, and says so, where a part of the logins would fail', async () => {
+    const url = await start(async () => ({ ready: true, why: 'no logins of example.org: gone\r\nX: y' }));
+
+    const response = await fetch(`${url}/readyz`);
+
+    expect([response.status, await response.text()]).toEqual([
+      200,
+      'ready, but no logins of example.org: gone<U+000D><U+000A>X: y\n',
     ]);
   });
 
@@ -57,7 +70,7 @@ describe('the admin listener', () => {
   });
 
   it('is alive even when it is not ready', async () => {
-    const response = await fetch(`${await start(async () => 'stopping')}/healthz`);
+    const response = await fetch(`${await start(async () => ({ ready: false, why: 'stopping' }))}/healthz`);
 
     expect(response.status).toBe(200);
   });

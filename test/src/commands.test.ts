@@ -241,6 +241,7 @@ userPassword: ${CANARY}
       expect.stringMatching(/^search .*: uid=ann,dc=example$/),
       'account    ann@example.org',
       'home       node-a',
+      'forward    quota=0 (no mailQuotaSize in the entry: no limit)',
       'node       node-a: dovecot at 192.0.2.1 port 993, TLS from the start',
       'trust      scram-sha-256 as proxy1',
       'told       user ann@example.org, home=/srv/ann, uid=5000, gid=5000, quota=0',
@@ -254,7 +255,16 @@ userPassword: ${CANARY}
 
     expect([right.code, wrong.code]).toEqual([0, 1]);
     expect(wrong.output).toContain('a login would fail: wrongPassword');
+    expect(wrong.errors).toContain('homing: the password is wrong\n');
     expect(JSON.stringify([right, wrong])).not.toContain(CANARY);
+  });
+
+  it('says which character a name may not have', async () => {
+    const { code, output, errors } = await explain(['ann smith']);
+
+    expect(code).toBe(1);
+    expect(output).toContain('a login would fail: badName');
+    expect(errors).toBe('homing: the character U+0020 is not in names.punctuation\n');
   });
 
   it('says why a login would fail', async () => {
@@ -264,5 +274,7 @@ userPassword: ${CANARY}
     expect([unknown.code, disabled.code]).toEqual([1, 1]);
     expect(unknown.output).toContain('a login would fail: unknownUser');
     expect(disabled.output).toContain('a login would fail: disabled');
+    expect(unknown.errors).toBe('homing: no directory has an account of this name\n');
+    expect(disabled.errors).toBe('homing: accountStatus: disabled of uid=bob,dc=example says so\n');
   });
 });
