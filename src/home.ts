@@ -5,6 +5,7 @@ import { Channel } from '../protocols/channel.ts';
 import type { MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { dial } from './dial.ts';
+import type { KnownNode } from './routing/node-table.ts';
 import type { Home, Member } from './routing/route.ts';
 import type { NodeSettings, TimeSettings } from './settings.ts';
 
@@ -22,12 +23,12 @@ export interface HomeLogin {
   readonly password: Secret;
   readonly origin: Omit<Origin, 'forwarded'>;
   /** Is told of each member that failed while another one was left. */
-  readonly onFailure: (node: string, failure: LoginFailure) => void;
+  readonly onFailure: (node: KnownNode, failure: LoginFailure) => void;
 }
 
 /** A home that let the user in. */
 export interface OpenHome {
-  readonly node: string;
+  readonly node: KnownNode;
   readonly session: NodeSession;
 }
 
@@ -61,13 +62,13 @@ export async function openHome(
     const spare = index < members.length - 1;
     try {
       const session = await openMember(member, login, terms, { endMs, spare, abandoned });
-      return { node: member.node.name, session };
+      return { node: member.node, session };
     } catch (error) {
       const failure = atMember(member, error);
       if (!spare || abandoned.aborted || !otherMayDo(member, failure)) {
         throw failure;
       }
-      login.onFailure(member.node.name, failure);
+      login.onFailure(member.node, failure);
     }
   }
   throw new LoginFailure('noHome', 'the home has no members');

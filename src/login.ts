@@ -4,7 +4,7 @@ import { Deadline } from '../auth/deadline.ts';
 import { LoginFailure } from '../auth/failure.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { type HomeTerms, openHome } from './home.ts';
-import type { NodeTable } from './routing/node-table.ts';
+import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
 
@@ -39,7 +39,7 @@ export async function takeHome(
   const { protocol, client, listener, report } = connection;
   const members = planRoute(account, protocol.name, terms.nodes);
   const [{ node: first }] = members;
-  findings.node = first.name;
+  nameNode(findings, first);
   if (unverified) {
     requireReplay(members);
   }
@@ -49,18 +49,22 @@ export async function takeHome(
     user: account.name,
     password: attempt.proof.password,
     origin: { client, listener, sessionId: report.id, ttl: nextTtl(attempt) },
-    onFailure: (node: string, { reason, message }: LoginFailure) =>
-      report.memberFailed(node, reason, message),
+    onFailure: (node: KnownNode, failure: LoginFailure) => report.memberFailed(node, failure),
   };
   try {
     const home = await openHome(members, login, terms, attempt.abandoned);
-    findings.node = home.node;
+    nameNode(findings, home.node);
     return home.session;
   } catch (error) {
     throw unverified ? asWrongPassword(error) : error;
   } finally {
     findings.nodeMs = performance.now() - startedMs;
   }
+}
+
+function nameNode(findings: Findings, { name, settings }: KnownNode): void {
+  findings.node = name;
+  findings.nodeEntry = settings.name;
 }
 
 async function authenticate(

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { Reason } from '../auth/failure.ts';
+import type { LoginFailure, Reason } from '../auth/failure.ts';
 import type { LoginAttempt, Refusal } from '../protocols/protocol.ts';
 import type { Address } from '../protocols/transport.ts';
 import type { ConnectionEnd, LoginEvent, Observer, SessionEnd } from './events.ts';
+import type { KnownNode } from './routing/node-table.ts';
 
 /** What became known of a login while it was worked on; the log line tells all of it, however it ended. */
 export type Findings = {
-  -readonly [Key in 'user' | 'node' | 'actingFor' | 'directoryMs' | 'nodeMs' | 'detail']?:
+  -readonly [Key in 'user' | 'node' | 'nodeEntry' | 'actingFor' | 'directoryMs' | 'nodeMs' | 'detail']?:
     | LoginEvent[Key]
     | undefined;
 };
@@ -38,9 +39,17 @@ export class SessionReport {
   }
 
   /** A member of a home that failed while another one was left. */
-  memberFailed(node: string, reason: Reason, detail: string): void {
+  memberFailed({ name: node, settings }: KnownNode, { reason, message: detail }: LoginFailure): void {
     const { session, protocol } = this.#connection;
-    this.#observe({ event: 'memberFailed', session, protocol, node, reason, detail });
+    this.#observe({
+      event: 'memberFailed',
+      session,
+      protocol,
+      node,
+      nodeEntry: settings.name,
+      reason,
+      detail,
+    });
   }
 
   /** A login that was refused before its name and password were seen. */
