@@ -10,7 +10,7 @@ import type { DirectoryState } from '../events.ts';
 import { openHome } from '../home.ts';
 import { printable } from '../printable.ts';
 import { PROTOCOLS } from '../protocols.ts';
-import { NodeTable } from '../routing/node-table.ts';
+import { type KnownNode, NodeTable } from '../routing/node-table.ts';
 import { type Home, type Member, planRoute } from '../routing/route.ts';
 import { TLS_WORDS } from './check.ts';
 import { configOption } from './config-option.ts';
@@ -160,8 +160,8 @@ async function logIn(
   const here = { ip: '127.0.0.1', port: DISCARD_PORT };
   const sessionId = randomBytes(16).toString('base64url');
   const origin = { client: here, listener: here, sessionId, ttl: 1 };
-  const onFailure = (node: string, { message }: LoginFailure): void =>
-    step('login', `${node} failed, so the next: ${message}`);
+  const onFailure = ({ name }: KnownNode, { message }: LoginFailure): void =>
+    step('login', `${name} failed, so the next: ${message}`);
   const login = {
     protocol,
     user: account.name,
@@ -172,7 +172,7 @@ async function logIn(
   const terms = { times: config.settings.times, leadsToUs: () => false };
   const opened = await openHome(home, login, terms, NEVER);
   opened.session.transport.destroy();
-  step('login', `${opened.node} let ${account.name} in; its log has the session id ${sessionId}`);
+  step('login', `${opened.node.name} let ${account.name} in; its log has the session id ${sessionId}`);
 }
 
 /** Stands for the port of a client that there is none of; Dovecot takes no 0. */
