@@ -64,7 +64,21 @@ describe.concurrent.each(['imap', 'pop3'] as const)('the Courier recipe, %s', (p
     { wrong: 'a uid that overflows to 0', facts: { ...FACTS, uid: '4294967296' }, logged: 'uid is no id' },
     { wrong: 'a gid below the floor', facts: { ...FACTS, gid: '8' }, logged: 'gid below the floor' },
     { wrong: 'a home elsewhere', facts: { ...FACTS, home: '/etc' }, logged: 'home outside the prefix' },
-    { wrong: 'a home with ..', facts: { ...FACTS, home: '/srv/mail/../../etc' }, logged: 'home with ..' },
+    {
+      wrong: 'a home with ..',
+      facts: { ...FACTS, home: '/srv/mail/../../etc' },
+      logged: 'home is no plain path below the prefix',
+    },
+    {
+      wrong: 'the prefix itself',
+      facts: { ...FACTS, home: '/srv/mail/' },
+      logged: 'home is no plain path below the prefix',
+    },
+    {
+      wrong: 'the prefix in disguise',
+      facts: { ...FACTS, home: '/srv/mail//./' },
+      logged: 'home is no plain path below the prefix',
+    },
     { wrong: 'a quota without unit', facts: { ...FACTS, quota: '10485760' }, logged: 'quota is no size' },
   ])('refuses a proxy that asks for $wrong', async ({ facts, logged }) => {
     const sid = randomBytes(16).toString('base64url');
