@@ -26,8 +26,6 @@ export type Authentication =
       readonly account: Account;
       /** The password was not looked at: only a node that judges it by itself may be given this login. */
       readonly unverified: boolean;
-      /** Account name of who proved, when it acts for another. */
-      readonly actingFor?: string;
     }
   | {
       readonly kind: 'refused';

@@ -75,8 +75,6 @@ export interface LoginEvent extends Connection {
   readonly node?: string;
   /** The node's name or pattern in the configuration, for metrics: `node` is as the directory gave it. */
   readonly nodeEntry?: string;
-  /** Authcid, when it acted for another user. */
-  readonly actingFor?: string;
   readonly directoryMs?: number;
   readonly nodeMs?: number;
   readonly ms: number;

@@ -83,7 +83,6 @@ async function authenticate(
       throw new LoginFailure(result.reason, result.detail ?? '');
     }
     findings.user = result.account.name;
-    findings.actingFor = result.actingFor;
     return result;
   } finally {
     findings.directoryMs = performance.now() - startedMs;
