@@ -314,6 +314,16 @@ describe('IMAP LOGIN (RFC 9051 6.2.3)', () => {
 });
 
 describe('IMAP answers to failed logins (RFC 5530)', () => {
+  it('I29 tells an unknown user, a wrong password and a locked account the same, octet for octet', async () => {
+    const answers = await Promise.all(
+      (['unknownUser', 'wrongPassword', 'locked', 'badName'] as const).map((reason) =>
+        answer('a LOGIN u x\r\n', { judge: () => reason }),
+      ),
+    );
+
+    expect(new Set(answers).size).toBe(1);
+  });
+
   it.each([
     ['unknownUser', AUTHENTICATION_FAILED],
     ['wrongPassword', AUTHENTICATION_FAILED],
@@ -444,7 +454,7 @@ describe('IMAP STARTTLS (RFC 9051 6.2.1)', () => {
     ['half a command', 'a STARTTLS\r\nINJ NO', 'OP\r\nb NOOP\r\n'],
     ['a literal header', 'a STARTTLS\r\nx LOGIN {5+}\r\n', 'b NOOP\r\n'],
     ['an open AUTHENTICATE', 'a STARTTLS\r\nx AUTHENTICATE PLAIN\r\n', 'b NOOP\r\n'],
-  ])('T24 A1 forgets %s that was sent in clear text behind it', async (_what, clear, secured) => {
+  ])('T24 I19 A1 forgets %s that was sent in clear text behind it', async (_what, clear, secured) => {
     const { output, logins } = await converse(imap, [clear, PAUSE, secured]);
 
     expect(output).toContain('b OK NOOP completed.\r\n');
@@ -461,6 +471,12 @@ describe('IMAP STARTTLS (RFC 9051 6.2.1)', () => {
     expect(await answer('a STARTTLS\r\n', { terms: { startTls: false } })).toBe(
       'a BAD TLS is not available.\r\n',
     );
+  });
+
+  it('I18 leaves the client not authenticated, whatever TLS told of it', async () => {
+    const { output } = await converse(imap, ['a STARTTLS\r\n', PAUSE, 'b SELECT INBOX\r\n']);
+
+    expect(output).toMatch(/<TLS>b BAD /);
   });
 
   it('keeps counting failed logins', async () => {
@@ -523,7 +539,7 @@ describe('IMAP welcome', () => {
     );
   });
 
-  it('repeats them untagged to a client that asked before, but not if it asked before STARTTLS only', async () => {
+  it('I33 repeats them untagged to a client that asked before, but not if it asked before STARTTLS only', async () => {
     const asked = await answer('a CAPABILITY\r\nb LOGIN u p\r\n');
     const askedBefore = await converse(imap, ['a CAPABILITY\r\nb STARTTLS\r\n', PAUSE, 'c LOGIN u p\r\n']);
 

@@ -97,8 +97,8 @@ describe('a hostile or broken POP3 node', () => {
   });
 
   it.each([
-    ['[IN-USE]', '-ERR [IN-USE] locked\r\n', 'nodeInUse'],
-    ['[LOGIN-DELAY]', '-ERR [LOGIN-DELAY] wait\r\n', 'nodeLimit'],
+    ['[IN-USE] (P15)', '-ERR [IN-USE] locked\r\n', 'nodeInUse'],
+    ['[LOGIN-DELAY] (P13)', '-ERR [LOGIN-DELAY] wait\r\n', 'nodeLimit'],
     ['[SYS/TEMP]', '-ERR [SYS/TEMP] later\r\n', 'nodeUnreachable'],
     ['[AUTH] (F21)', '-ERR [AUTH] no\r\n', 'nodeRefusedProxy'],
     ['no code', '-ERR Authentication failed.\r\n', 'nodeRefusedProxy'],

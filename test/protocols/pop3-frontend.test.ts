@@ -32,6 +32,12 @@ describe('POP3 greeting and capabilities (RFC 1939, RFC 2449)', () => {
     expect(await answer('CAPA\r\n', { tls: true })).not.toContain('STLS');
   });
 
+  it('P18 begins no line of a list with a dot but the last', async () => {
+    const lines = (await answer('CAPA\r\nAUTH\r\n')).split('\r\n').filter((line) => line.startsWith('.'));
+
+    expect(lines).toEqual(['.', '.']);
+  });
+
   it('P9 T12 lists mechanisms for a bare AUTH, as Outlook asks', async () => {
     expect(await answer('AUTH\r\n')).toBe('+OK\r\nPLAIN\r\nLOGIN\r\n.\r\n');
   });
@@ -164,7 +170,7 @@ describe('POP3 STLS (RFC 2595)', () => {
   });
 });
 
-describe('POP3 answers to failed logins (RFC 2449, RFC 3206)', () => {
+describe('P12 POP3 answers to failed logins (RFC 2449, RFC 3206)', () => {
   it.each([
     ['unknownUser', AUTH_FAILED],
     ['wrongPassword', AUTH_FAILED],

@@ -46,7 +46,7 @@ describe('listeners', () => {
     expect(settings.listeners[0]?.tls).toMatchObject({ mode: 'implicit', minVersion: 'TLSv1.3' });
   });
 
-  it('take passwords in clear text only when that is asked for by name', () => {
+  it('I32 take passwords in clear text only when that is asked for by name', () => {
     expect(folder.refusal(listeners('- { protocol: imap, tls: ¶none }'))).toContain('allowPlaintext: true');
 
     const { settings } = folder.load(listeners('- { protocol: imap, tls: none, allowPlaintext: true }'));
