@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Account, Directory, LoginContext, LoginName } from './directory.ts';
+import type { Account, Directory, LoginContext, LoginName, StoredCredentials, Verdict } from './directory.ts';
 import { LoginFailure, type Reason } from './failure.ts';
 import { isNameText, type NameOptions, readLoginName, whyNoLoginName } from './names.ts';
-import type { Proof } from './sasl.ts';
+import type { MechanismProof, PasswordProof, Proof } from './sasl.ts';
 import { Secret } from './secret.ts';
 
 /** A directory and the domains whose users it has. */
@@ -47,6 +47,15 @@ export interface Authenticator {
    * @throws {LoginFailure} as above, and `badName`, which says what is wrong with the name.
    */
   lookup(name: Buffer, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
+  /**
+   * Finds an account with its stored password, for mechanisms that never see the password; `undefined` when there is
+   * none, or its directory may not be asked for it. @throws {LoginFailure} as `lookup`, and `throttled`.
+   */
+  credentials(
+    name: Buffer,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<StoredCredentials | undefined>;
   /** Gives `#` and a keyed hash for a name that no directory knows: people type passwords into the name. */
   describeUser(name: Buffer): string;
 }
@@ -57,6 +66,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return {
     authenticate: (proof, context, signal) => authenticate(options, { proof, context, signal }),
     lookup: (name, context, signal) => lookup(options, name, context, signal),
+    credentials: (name, context, signal) => credentials(options, name, context, signal),
     describeUser: (name) => `#${createHmac('sha256', key).update(name).digest('hex').slice(0, 8)}`,
   };
 }
@@ -68,26 +78,29 @@ interface Attempt {
 }
 
 async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Promise<Authentication> {
-  const { proof, context, signal } = attempt;
-  const login = readLoginName(proof.authcid, options.names);
+  const { proof, context } = attempt;
+  const login = readLoginName(proof.authcid, namesFor(options, context));
+  if (login !== undefined) {
+    context.trace?.('name', login.full);
+    await context.guard?.admit(login.full);
+  }
+  if (proof.kind === 'refuted') {
+    const { reason, known, detail } = proof;
+    return {
+      kind: 'refused',
+      reason,
+      ...(known !== undefined && { known }),
+      ...(detail !== undefined && { detail }),
+    };
+  }
   if (login === undefined) {
     context.trace?.('name', whyNoLoginName(proof.authcid, options.names));
     // No character of it: people type passwords into the name.
     return { kind: 'refused', reason: 'badName', detail: 'a name that no account can have' };
   }
-  context.trace?.('name', login.full);
-  const password = readPassword(proof.password, options.names.latin1Passwords);
-  if (password === undefined) {
-    return { kind: 'refused', reason: 'wrongPassword', detail: 'an empty or unreadable password' };
-  }
-  const directory = directoryOf(options.realms, login);
-  if (directory === undefined) {
-    return { kind: 'refused', reason: 'unknownUser', detail: 'no directory for this domain' };
-  }
-  const verdict = await directory.authenticate(login, password, context, signal);
+  const verdict = await judge(options, attempt, proof, login);
   if (verdict.kind === 'refused') {
-    const { reason, known } = verdict;
-    return { kind: 'refused', reason, ...(known !== undefined && { known }) };
+    return verdict;
   }
   const { account } = verdict;
   checkAccountName(account, options.names);
@@ -97,13 +110,64 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
   );
 }
 
+type Judged = Extract<Verdict, { kind: 'right' }> | Refused;
+
+async function judge(
+  options: AuthenticatorOptions,
+  { context, signal }: Attempt,
+  proof: PasswordProof | MechanismProof,
+  login: LoginName,
+): Promise<Judged> {
+  if (proof.kind === 'proved' && proof.account !== undefined) {
+    return { kind: 'right', account: proof.account };
+  }
+  const directory = directoryOf(options.realms, login);
+  if (directory === undefined) {
+    return { kind: 'refused', reason: 'unknownUser', detail: 'no directory for this domain' };
+  }
+  if (proof.kind === 'proved') {
+    const account = await directory.lookup(login, context, signal);
+    return account === undefined ? { kind: 'refused', reason: 'unknownUser' } : { kind: 'right', account };
+  }
+  const password = readPassword(proof.password, options.names.latin1Passwords);
+  if (password === undefined) {
+    return { kind: 'refused', reason: 'wrongPassword', detail: 'an empty or unreadable password' };
+  }
+  const verdict = await directory.authenticate(login, password, context, signal);
+  if (verdict.kind === 'right') {
+    return verdict;
+  }
+  const { reason, known } = verdict;
+  return { kind: 'refused', reason, ...(known !== undefined && { known }) };
+}
+
+async function credentials(
+  options: AuthenticatorOptions,
+  name: Buffer,
+  context: LoginContext,
+  signal: AbortSignal,
+): Promise<StoredCredentials | undefined> {
+  const login = readLoginName(name, namesFor(options, context));
+  if (login === undefined) {
+    return undefined;
+  }
+  await context.guard?.admit(login.full);
+  const directory = directoryOf(options.realms, login);
+  return await directory?.stored?.(login, context, signal);
+}
+
+/** What names are on the listener that the login came by. */
+function namesFor({ names }: AuthenticatorOptions, { defaultDomain }: LoginContext): NameOptions {
+  return defaultDomain === undefined ? names : { ...names, defaultDomain };
+}
+
 async function lookup(
   options: AuthenticatorOptions,
   name: Buffer,
   context: LoginContext,
   signal: AbortSignal,
 ): Promise<Account | undefined> {
-  const login = readLoginName(name, options.names);
+  const login = readLoginName(name, namesFor(options, context));
   if (login === undefined) {
     throw new LoginFailure('badName', whyNoLoginName(name, options.names));
   }
@@ -147,7 +211,7 @@ async function refuseToActFor(
   if (proof.authzid.length === 0) {
     return undefined;
   }
-  const other = readLoginName(proof.authzid, options.names);
+  const other = readLoginName(proof.authzid, namesFor(options, context));
   if (other?.full === login.full || proof.authzid.equals(Buffer.from(account.name))) {
     return undefined;
   }

@@ -11,10 +11,29 @@ export interface LoginName {
 /** Tells `homing explain` what a step did. */
 export type Trace = (step: string, detail: string) => void;
 
+/**
+ * Stands before each question that a guesser of passwords needs answered; one for each login.
+ */
+export interface LoginGuard {
+  /**
+   * Is told each name that the login goes by, before anything is looked up or verified for it: the login name, then
+   * the account's. @throws {LoginFailure} `throttled`.
+   */
+  admit(name: string): void | Promise<void>;
+  /**
+   * Whether this very password was found wrong for the entry a moment ago, so that it need not be tried again.
+   * @param version changes with the entry.
+   */
+  knownWrong(entry: string, version: string, password: Secret): boolean;
+}
+
 /** What else a directory may need to know about a login. */
 export interface LoginContext {
   /** The service asked for, in lower case: `imap`, `pop3`. */
   readonly service: string;
+  /** Domain of names without one, where the listener has one of its own. */
+  readonly defaultDomain?: string | undefined;
+  readonly guard?: LoginGuard;
   readonly trace?: Trace;
 }
 
@@ -58,6 +77,13 @@ export type Verdict =
       readonly known: string | undefined;
     };
 
+/** What a directory stores to verify a user by, for mechanisms that never see the password. */
+export interface StoredCredentials {
+  readonly account: Account;
+  /** Values of the password attribute, as `{SCRAM-SHA-256}…`. */
+  readonly values: readonly string[];
+}
+
 /** Where accounts are looked up and passwords are verified: LDAP, or a file that stands in for it. */
 export interface Directory extends AsyncDisposable {
   /**
@@ -72,6 +98,15 @@ export interface Directory extends AsyncDisposable {
   ): Promise<Verdict>;
   /** Finds the account without a password; `undefined` when there is none. @throws {LoginFailure} as above. */
   lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
+  /**
+   * Finds the account with its stored password; `undefined` when there is none. Absent where the directory may not
+   * be asked for passwords. @throws {LoginFailure} as above.
+   */
+  stored?(
+    login: LoginName,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<StoredCredentials | undefined>;
   /** Says why no login could be answered now; `undefined` when one could. */
   whyNotReady(signal: AbortSignal): Promise<string | undefined>;
 }

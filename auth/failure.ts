@@ -3,6 +3,8 @@ export type Reason =
   | 'unknownUser'
   | 'wrongPassword'
   | 'badName'
+  | 'badToken'
+  | 'badCertificate'
   | 'locked'
   | 'expired'
   | 'mustChange'
@@ -10,12 +12,14 @@ export type Reason =
   | 'serviceForbidden'
   | 'notAuthorized'
   | 'tlsRequired'
+  | 'throttled'
   | 'tooManySessions'
   | 'noHome'
   | 'homeNotAllowed'
   | 'held'
   | 'directoryDown'
   | 'directoryFault'
+  | 'providerDown'
   | 'nodeUnreachable'
   | 'nodeTlsFailed'
   | 'nodeRefusedProxy'
@@ -44,6 +48,8 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   unknownUser: 'badCredentials',
   wrongPassword: 'badCredentials',
   badName: 'badCredentials',
+  badToken: 'badCredentials',
+  badCertificate: 'badCredentials',
   // slapd tells "locked" to wrong passwords too, so it may not be told apart from them.
   locked: 'badCredentials',
   expired: 'expired',
@@ -52,12 +58,15 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   serviceForbidden: 'disabled',
   notAuthorized: 'notAuthorized',
   tlsRequired: 'tlsRequired',
+  // Never as a wrong password, which a client would forget.
+  throttled: 'unavailable',
   tooManySessions: 'tooMany',
   noHome: 'contactAdmin',
   homeNotAllowed: 'contactAdmin',
   held: 'unavailable',
   directoryDown: 'unavailable',
   directoryFault: 'unavailable',
+  providerDown: 'unavailable',
   nodeUnreachable: 'unavailable',
   nodeTlsFailed: 'unavailable',
   nodeRefusedProxy: 'unavailable',
@@ -69,6 +78,19 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   // Nobody is there to be told.
   abandoned: 'unavailable',
   bug: 'unavailable',
+};
+
+/** Whether a failure may have been a guess at somebody's credentials, which the throttle counts. */
+export const COUNTS_AS_GUESS: Readonly<Record<WireAnswer, boolean>> = {
+  badCredentials: true,
+  notAuthorized: true,
+  expired: false,
+  disabled: false,
+  contactAdmin: false,
+  tlsRequired: false,
+  tooMany: false,
+  unavailable: false,
+  inUse: false,
 };
 
 /** A login that can't go on. `message` and `cause` are for the log, never for a peer. */

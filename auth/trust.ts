@@ -1,4 +1,5 @@
 import { type CramHash, cramClient } from './cram.ts';
+import { LoginFailure } from './failure.ts';
 import { plainClient } from './plain.ts';
 import type { SaslClient } from './sasl.ts';
 import { ScramKeyring, scramClient } from './scram.ts';
@@ -21,11 +22,14 @@ export interface ProofSubject {
   /** `imap` or `pop3`. */
   readonly service: string;
   readonly facts: ReadonlyMap<string, string>;
-  /** What the user proved himself with, for `replay` only. */
-  readonly password: Secret;
+  /** What the user proved himself with, for `replay` only; `undefined` where he proved himself without. */
+  readonly password: Secret | undefined;
 }
 
-/** Makes the proof for one login; the key material behind it is derived once and kept. */
+/**
+ * Makes the proof for one login; the key material behind it is derived once and kept.
+ * @throws {LoginFailure} `homeNotAllowed` where the node wants a password and there is none.
+ */
 export type Prover = (subject: ProofSubject) => SaslClient;
 
 /** Whether a trust gives away what can be used again, so that it needs verified TLS. */
@@ -50,8 +54,18 @@ export function createProver(trust: Trust): Prover {
     case 'plain-authzid':
       return ({ user }) => plainClient(user, trust.name, trust.key);
     case 'replay':
-      return ({ user, password }) => plainClient('', user, password);
+      return ({ user, password }) => plainClient('', user, requirePassword(password));
   }
+}
+
+function requirePassword(password: Secret | undefined): Secret {
+  if (password === undefined) {
+    throw new LoginFailure(
+      'homeNotAllowed',
+      "the node wants the user's own password (trust: replay), and the client proved itself without one",
+    );
+  }
+  return password;
 }
 
 const CRAM_HASH: Readonly<Record<'cram-md5' | 'cram-sha1' | 'cram-sha256', CramHash>> = {

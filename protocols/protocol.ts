@@ -21,8 +21,11 @@ export interface MailProtocol {
 /** What the frontend may offer on this listener. */
 export interface FrontendTerms {
   readonly greeting: string;
-  /** By mechanism name, in the order in which they are advertised. */
-  readonly mechanisms: ReadonlyMap<string, SaslServerFactory>;
+  /**
+   * The mechanisms that will work on this connection, in clear text or with this TLS, by name and in the order in
+   * which they are advertised.
+   */
+  readonly mechanisms: (tls: TlsState | undefined) => ReadonlyMap<string, SaslServerFactory>;
   /** Whether STARTTLS or STLS is offered while the connection is in clear text. */
   readonly startTls: boolean;
   /** Whether logins are taken in clear text. */

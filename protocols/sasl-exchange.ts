@@ -1,5 +1,5 @@
 import { decodeBase64 } from '../auth/base64.ts';
-import type { Proof, SaslServer, ServerStep } from '../auth/sasl.ts';
+import type { Proof, SaslServer } from '../auth/sasl.ts';
 import type { Channel } from './channel.ts';
 
 /** Longest line of a SASL exchange: PLAIN with three long fields, and room. */
@@ -9,42 +9,86 @@ const MAX_STEPS = 8;
 
 /** How a client's SASL exchange ended. */
 export type ExchangeOutcome =
-  | { readonly kind: 'proof'; readonly proof: Proof }
+  | { readonly kind: 'proof'; readonly proof: Proof; readonly last?: Buffer }
   | { readonly kind: 'aborted' | 'badBase64' | 'malformed' };
 
+/** What a client answered to a challenge. */
+export type ClientResponse = Buffer | 'aborted' | 'badBase64';
+
+/** How a protocol carries the messages of a mechanism. */
+export interface SaslFraming {
+  challenge(octets: Buffer): Promise<void>;
+  response(): Promise<ClientResponse>;
+  /** Whether the outcome itself can carry what the mechanism says last to a client that proved itself. */
+  readonly lastInOutcome: boolean;
+}
+
+/** Lines of base64 behind `+ `, as IMAP (RFC 9051 section 6.2.2) and POP3 (RFC 5034) both have them. */
+export function base64Lines(channel: Channel): SaslFraming {
+  return {
+    // The space stands there even before nothing: clients break on `+` alone.
+    challenge: (octets) => channel.write(`+ ${octets.toString('base64')}\r\n`),
+    async response() {
+      const line = (await channel.readLine(MAX_RESPONSE_OCTETS)).toString('latin1');
+      return line === '*' ? 'aborted' : (decodeBase64(line) ?? 'badBase64');
+    },
+    lastInOutcome: false,
+  };
+}
+
+/** Reads an initial response: `=` is one of no octets, which is not the same as none (RFC 4959 section 3). */
+export function decodeInitial(initial: string): Buffer | 'badBase64' {
+  return initial === '=' ? Buffer.alloc(0) : (decodeBase64(initial) ?? 'badBase64');
+}
+
 /**
- * Runs a mechanism over lines of base64 behind `+ `, as IMAP (RFC 9051 section 6.2.2) and POP3 (RFC 5034) both do.
- * @param initial the initial response as it was written, `=` for an empty one; `undefined` when there was none.
+ * Runs a mechanism to its end.
+ * @param initial the initial response; `undefined` when there was none.
  */
 export async function runSaslExchange(
   channel: Channel,
+  framing: SaslFraming,
   server: SaslServer,
-  initial: string | undefined,
+  initial: Buffer | 'badBase64' | undefined,
 ): Promise<ExchangeOutcome> {
-  let response = initial === undefined ? undefined : decodeInitial(initial);
-  if (initial !== undefined && response === undefined) {
-    return { kind: 'badBase64' };
-  }
+  let response: ClientResponse | undefined = initial;
   for (let steps = 0; steps < MAX_STEPS; steps += 1) {
-    const step: ServerStep = await server.step(response);
-    if (step.kind !== 'challenge') {
-      return step;
+    if (typeof response === 'string') {
+      return { kind: response };
     }
-    // The space stands there even before nothing: clients break on `+` alone.
-    await channel.write(`+ ${step.challenge.toString('base64')}\r\n`);
-    const line = (await channel.readLine(MAX_RESPONSE_OCTETS)).toString('latin1');
-    if (line === '*') {
-      return { kind: 'aborted' };
-    }
-    response = decodeBase64(line);
-    if (response === undefined) {
-      return { kind: 'badBase64' };
+    // The client waits for us while a mechanism asks the directory.
+    channel.stopClock();
+    const step = await server.step(response, channel.abandoned);
+    channel.resumeClock();
+    switch (step.kind) {
+      case 'malformed':
+        return step;
+      case 'challenge':
+        await framing.challenge(step.challenge);
+        response = await framing.response();
+        break;
+      case 'proof':
+        return step.last === undefined ? step : await sayLast(framing, step.proof, step.last);
     }
   }
   return { kind: 'malformed' };
 }
 
-// RFC 4959 section 3: "=" is an initial response of no octets, which is not the same as none.
-function decodeInitial(initial: string): Buffer | undefined {
-  return initial === '=' ? Buffer.alloc(0) : decodeBase64(initial);
+/** Says what the mechanism says last, and takes the client's word that it heard it. */
+async function sayLast(framing: SaslFraming, proof: Proof, last: Buffer): Promise<ExchangeOutcome> {
+  if (proof.kind === 'refuted') {
+    await framing.challenge(last);
+    // RFC 7628 section 3.2.3 wants ^A; clients send that, nothing, or `*`, and all have been told the error.
+    await framing.response();
+    return { kind: 'proof', proof };
+  }
+  if (framing.lastInOutcome) {
+    return { kind: 'proof', proof, last };
+  }
+  await framing.challenge(last);
+  const answer = await framing.response();
+  if (typeof answer === 'string') {
+    return { kind: answer };
+  }
+  return answer.length === 0 ? { kind: 'proof', proof } : { kind: 'malformed' };
 }

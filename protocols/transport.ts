@@ -1,9 +1,19 @@
+import type { ClientCertificate } from '../auth/sasl.ts';
+
 /** What is known of a TLS session, for the log and for policies. */
 export interface TlsState {
   /** `TLSv1.2` or `TLSv1.3`. */
   readonly version: string;
   readonly cipher: string;
+  /** SNI, as the client sent it. */
   readonly serverName: string | undefined;
+  /** The client's, where it showed one that we trust. */
+  readonly clientCertificate: ClientCertificate | undefined;
+  /**
+   * Gives the octets that only the two ends of this TLS connection know: `tls-exporter` (RFC 9266). `undefined` where
+   * there are none: before TLS 1.3, and where somebody else ended the TLS.
+   */
+  channelBinding(): Buffer | undefined;
 }
 
 /** An end of a TCP connection. */

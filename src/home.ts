@@ -20,7 +20,8 @@ export interface HomeTerms {
 export interface HomeLogin {
   readonly protocol: MailProtocol;
   readonly user: string;
-  readonly password: Secret;
+  /** `undefined` where the user proved himself without one. */
+  readonly password: Secret | undefined;
   readonly origin: Omit<Origin, 'forwarded'>;
   /** Is told of each member that failed while another one was left. */
   readonly onFailure: (node: KnownNode, failure: LoginFailure) => void;

@@ -1,6 +1,7 @@
 /** A login on its way home: whose account it is, and which node let it in. */
 import type { Authenticator } from '../auth/authenticator.ts';
 import { Deadline } from '../auth/deadline.ts';
+import type { LoginContext } from '../auth/directory.ts';
 import { LoginFailure } from '../auth/failure.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { type HomeTerms, openHome } from './home.ts';
@@ -47,7 +48,7 @@ export async function takeHome(
   const login = {
     protocol,
     user: account.name,
-    password: attempt.proof.password,
+    password: attempt.proof.kind === 'password' ? attempt.proof.password : undefined,
     origin: { client, listener, sessionId: report.id, ttl: nextTtl(attempt) },
     onFailure: (node: KnownNode, failure: LoginFailure) => report.memberFailed(node, failure),
   };
@@ -60,6 +61,11 @@ export async function takeHome(
   } finally {
     findings.nodeMs = performance.now() - startedMs;
   }
+}
+
+/** What the directories are told of a login besides its proof. */
+export function contextOf({ name }: MailProtocol): LoginContext {
+  return { service: name };
 }
 
 function nameNode(findings: Findings, { name, settings }: KnownNode): void {
@@ -75,9 +81,8 @@ async function authenticate(
 ) {
   const startedMs = performance.now();
   using deadline = new Deadline(times.directoryMs, attempt.abandoned);
-  const context = { service: protocol.name };
   try {
-    const result = await authenticator.authenticate(attempt.proof, context, deadline.signal);
+    const result = await authenticator.authenticate(attempt.proof, contextOf(protocol), deadline.signal);
     if (result.kind === 'refused') {
       findings.user = result.known;
       throw new LoginFailure(result.reason, result.detail ?? '');

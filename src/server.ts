@@ -1,7 +1,4 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { loginServer } from '../auth/login.ts';
-import { plainServer } from '../auth/plain.ts';
-import type { SaslServerFactory } from '../auth/sasl.ts';
 import type { MailProtocol } from '../protocols/protocol.ts';
 import type { ConnectionRefused, Listening, Observer } from './events.ts';
 import { Session, type SessionContext, type SessionTerms } from './session.ts';
@@ -13,11 +10,6 @@ import { SocketTransport, type Upgrade } from './transport.ts';
 const KEEPALIVE_MS = 300_000;
 /** Connections that may wait to be accepted: after a node's death many clients come back at once. */
 const BACKLOG = 4096;
-
-const MECHANISMS: ReadonlyMap<string, SaslServerFactory> = new Map([
-  ['PLAIN', plainServer],
-  ['LOGIN', loginServer],
-]);
 
 /** A listening socket and the connections that came through it. */
 export class Listener {
@@ -106,20 +98,12 @@ function termsOf(
   unauthenticatedMs: number,
   maxFailures: number,
 ): SessionTerms {
-  const mechanisms = new Map<string, SaslServerFactory>();
-  for (const name of settings.mechanisms) {
-    const factory = MECHANISMS.get(name);
-    if (factory === undefined) {
-      throw new Error(`no SASL mechanism "${name}"; there are ${[...MECHANISMS.keys()].join(', ')}`);
-    }
-    mechanisms.set(name, factory);
-  }
   return {
     protocol,
     implicitTls: settings.tls.mode === 'implicit',
+    mechanisms: settings.mechanisms,
     frontend: {
       greeting: settings.greeting,
-      mechanisms,
       startTls: settings.tls.mode === 'starttls',
       allowPlaintext: settings.allowPlaintext,
       unauthenticatedMs,

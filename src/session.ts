@@ -12,7 +12,8 @@ import type {
 import type { Transport } from '../protocols/transport.ts';
 import { answerTime } from './answer-time.ts';
 import type { Observer } from './events.ts';
-import { type LoginTerms, takeHome } from './login.ts';
+import { contextOf, type LoginTerms, takeHome } from './login.ts';
+import { offerMechanisms } from './mechanisms.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
 
@@ -26,7 +27,9 @@ export interface SessionTerms {
   readonly protocol: MailProtocol;
   /** Whether TLS comes before the greeting. */
   readonly implicitTls: boolean;
-  readonly frontend: FrontendTerms;
+  /** Names of the mechanisms that may be offered, in the order of preference. */
+  readonly mechanisms: readonly string[];
+  readonly frontend: Omit<FrontendTerms, 'mechanisms'>;
 }
 
 /** A session that is relayed: there is none without an accepted login. */
@@ -97,7 +100,13 @@ export class Session {
     if (client === undefined) {
       return undefined;
     }
-    const frontend = this.#terms.protocol.frontend(new Channel(client), this.#terms.frontend);
+    const { protocol, mechanisms, frontend: terms } = this.#terms;
+    const { authenticator, times } = this.#context;
+    const parts = { authenticator, directoryMs: times.directoryMs };
+    const frontend = protocol.frontend(new Channel(client), {
+      ...terms,
+      mechanisms: offerMechanisms(mechanisms, parts, contextOf(protocol)),
+    });
     this.#leave = () => frontend.bye('unavailable');
     await frontend.greet();
     return frontend;

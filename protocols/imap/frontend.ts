@@ -3,7 +3,7 @@ import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, NodeWelcome, Refusal } from '../protocol.ts';
-import { runSaslExchange } from '../sasl-exchange.ts';
+import { base64Lines, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
 import {
   depart,
   departTlsFailed,
@@ -133,12 +133,17 @@ export class ImapFrontend implements Frontend {
     if (!this.#loginAllowed()) {
       return await this.#refuseClearText(tag);
     }
-    const server = this.#terms.mechanisms.get(mechanism);
+    const server = this.#terms.mechanisms(this.#channel.tls).get(mechanism);
     if (server === undefined) {
       await this.#write(`${tag} NO Unsupported authentication mechanism.\r\n`);
       return undefined;
     }
-    const outcome = await runSaslExchange(this.#channel, server(), initial);
+    const outcome = await runSaslExchange(
+      this.#channel,
+      base64Lines(this.#channel),
+      server(),
+      initial === undefined ? undefined : decodeInitial(initial),
+    );
     switch (outcome.kind) {
       case 'proof':
         return this.#attempt(tag, mechanism, outcome.proof);
@@ -257,6 +262,6 @@ export class ImapFrontend implements Frontend {
   }
 
   #capabilities(): string {
-    return unauthenticatedCapabilities(this.#terms, this.#channel.tls !== undefined);
+    return unauthenticatedCapabilities(this.#terms, this.#channel.tls);
   }
 }

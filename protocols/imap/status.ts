@@ -1,5 +1,6 @@
 import type { WireAnswer } from '../../auth/failure.ts';
 import type { FrontendTerms } from '../protocol.ts';
+import type { TlsState } from '../transport.ts';
 
 /** What an IMAP client is told for each answer: RFC 5530 codes, and texts that say nothing of the inside. */
 export const IMAP_ANSWER: Readonly<Record<WireAnswer, string>> = {
@@ -18,11 +19,11 @@ export const IMAP_ANSWER: Readonly<Record<WireAnswer, string>> = {
 export const IMAP_REFERRED: ReadonlySet<WireAnswer> = new Set(['unavailable', 'contactAdmin']);
 
 /** The capabilities before login, of which each works at this moment (RFC 9051 section 6.1.1). */
-export function unauthenticatedCapabilities(terms: FrontendTerms, secured: boolean): string {
-  const loginAllowed = secured || terms.allowPlaintext;
+export function unauthenticatedCapabilities(terms: FrontendTerms, tls: TlsState | undefined): string {
+  const loginAllowed = tls !== undefined || terms.allowPlaintext;
   return [
     'IMAP4rev1 LITERAL- SASL-IR ID ENABLE IDLE',
-    ...(terms.startTls && !secured ? ['STARTTLS'] : []),
-    ...(loginAllowed ? [...terms.mechanisms.keys()].map((name) => `AUTH=${name}`) : ['LOGINDISABLED']),
+    ...(terms.startTls && tls === undefined ? ['STARTTLS'] : []),
+    ...(loginAllowed ? [...terms.mechanisms(tls).keys()].map((name) => `AUTH=${name}`) : ['LOGINDISABLED']),
   ].join(' ');
 }

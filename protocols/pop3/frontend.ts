@@ -3,7 +3,7 @@ import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
-import { runSaslExchange } from '../sasl-exchange.ts';
+import { base64Lines, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
 import {
   asciiUpperCase,
   depart,
@@ -95,7 +95,7 @@ export class Pop3Frontend implements Frontend {
     const wellFormed = argument === undefined || argument.every((octet) => octet === 0x20);
     switch (wellFormed ? keyword : '') {
       case 'CAPA':
-        await this.#list('Capabilities follow.', authorizationCapabilities(this.#terms, this.#secured()));
+        await this.#list('Capabilities follow.', authorizationCapabilities(this.#terms, this.#channel.tls));
         return undefined;
       case 'NOOP':
         await this.#write('+OK\r\n');
@@ -138,7 +138,7 @@ export class Pop3Frontend implements Frontend {
     const [mechanism = '', initial, ...rest] = argument.split(' ');
     if (mechanism === '') {
       // Older than RFC 5034: Outlook asks so which mechanisms there are.
-      await this.#list('', this.#loginAllowed() ? [...this.#terms.mechanisms.keys()] : []);
+      await this.#list('', this.#loginAllowed() ? [...this.#terms.mechanisms(this.#channel.tls).keys()] : []);
       return undefined;
     }
     if (rest.length > 0) {
@@ -147,12 +147,17 @@ export class Pop3Frontend implements Frontend {
     if (!this.#loginAllowed()) {
       return await this.#refuseClearText();
     }
-    const server = this.#terms.mechanisms.get(mechanism.toUpperCase());
+    const server = this.#terms.mechanisms(this.#channel.tls).get(mechanism.toUpperCase());
     if (server === undefined) {
       await this.#write('-ERR Unsupported authentication mechanism.\r\n');
       return undefined;
     }
-    const outcome = await runSaslExchange(this.#channel, server(), initial);
+    const outcome = await runSaslExchange(
+      this.#channel,
+      base64Lines(this.#channel),
+      server(),
+      initial === undefined ? undefined : decodeInitial(initial),
+    );
     switch (outcome.kind) {
       case 'proof':
         return this.#attempt(mechanism.toUpperCase(), outcome.proof);

@@ -1,5 +1,6 @@
 import type { WireAnswer } from '../../auth/failure.ts';
 import type { FrontendTerms } from '../protocol.ts';
+import type { TlsState } from '../transport.ts';
 
 /** What a POP3 client is told for each answer: response codes of RFC 2449 and RFC 3206. */
 export const POP3_ANSWER: Readonly<Record<WireAnswer, string>> = {
@@ -21,15 +22,15 @@ export const POP3_REFERRED: ReadonlySet<WireAnswer> = new Set(['unavailable', 'c
  * What CAPA lists in the AUTHORIZATION state. TOP and UIDL belong to the node, but some clients ask only now
  * (RFC 2449 section 5 wants them in both states).
  */
-export function authorizationCapabilities(terms: FrontendTerms, secured: boolean): string[] {
-  const loginAllowed = secured || terms.allowPlaintext;
+export function authorizationCapabilities(terms: FrontendTerms, tls: TlsState | undefined): string[] {
+  const loginAllowed = tls !== undefined || terms.allowPlaintext;
   return [
     'TOP',
     'UIDL',
     'RESP-CODES',
     'PIPELINING',
     'AUTH-RESP-CODE',
-    ...(terms.startTls && !secured ? ['STLS'] : []),
-    ...(loginAllowed ? ['USER', `SASL ${[...terms.mechanisms.keys()].join(' ')}`] : []),
+    ...(terms.startTls && tls === undefined ? ['STLS'] : []),
+    ...(loginAllowed ? ['USER', `SASL ${[...terms.mechanisms(tls).keys()].join(' ')}`] : []),
   ];
 }

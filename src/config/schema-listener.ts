@@ -1,5 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
+import { MECHANISMS } from '../mechanisms.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { file, listeningPort } from './values.ts';
 
@@ -67,7 +68,7 @@ export const listenerSchema = z.strictObject({
     .default('Homing ready.')
     .describe("text of the first line that a client sees, behind the protocol's own words"),
   mechanisms: z
-    .array(z.enum(['PLAIN', 'LOGIN']))
+    .array(z.enum(MECHANISMS))
     .min(1)
     .default(['PLAIN', 'LOGIN'])
     .describe('SASL mechanisms that are offered, the preferred one first'),

@@ -20,6 +20,7 @@ const ACCOUNT: Account = { name: 'u', entry: 'uid=u', homes: ['home'], forwarded
 const ANYONE: Authenticator = {
   authenticate: async () => ({ kind: 'admitted', account: ACCOUNT, unverified: false }),
   lookup: async () => ACCOUNT,
+  credentials: async () => undefined,
   describeUser: () => '#00000000',
 };
 
@@ -299,10 +300,9 @@ describe('a listener', () => {
     );
   });
 
-  it.each([
-    [{ protocol: 'smtp' }, 'no protocol "smtp"; there are imap, pop3'],
-    [{ mechanisms: ['GSSAPI'] }, 'no SASL mechanism "GSSAPI"; there are PLAIN, LOGIN'],
-  ])('is not opened for %j, which nobody serves', async (listener, why) => {
-    await expect(run({ listener })).rejects.toThrow(why);
+  it('is not opened for a protocol that nobody serves', async () => {
+    await expect(run({ listener: { protocol: 'smtp' } })).rejects.toThrow(
+      'no protocol "smtp"; there are imap, pop3',
+    );
   });
 });

@@ -39,12 +39,13 @@ function authenticator(
 ): Authenticator {
   const admitted: Authentication = { kind: 'admitted', account: account(homes), unverified: false };
   return {
-    authenticate: async ({ password }, _context, signal) =>
+    authenticate: async (proof, _context, signal) =>
       answer?.(signal) ??
-      (password.octets.toString() === 'p'
+      (proof.kind === 'password' && proof.password.octets.toString() === 'p'
         ? admitted
         : { kind: 'refused', reason: 'wrongPassword', known: 'u' }),
     lookup: async () => account(homes),
+    credentials: async () => undefined,
     describeUser: () => '#00000000',
   };
 }

@@ -5,12 +5,14 @@ import { Channel } from '../../protocols/channel.ts';
 import type { Departure, FrontendTerms, MailProtocol } from '../../protocols/protocol.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
+const MECHANISMS = new Map([
+  ['PLAIN', plainServer],
+  ['LOGIN', loginServer],
+]);
+
 export const TERMS: FrontendTerms = {
   greeting: 'ready',
-  mechanisms: new Map([
-    ['PLAIN', plainServer],
-    ['LOGIN', loginServer],
-  ]),
+  mechanisms: () => MECHANISMS,
   startTls: true,
   allowPlaintext: true,
   unauthenticatedMs: 120_000,
@@ -80,7 +82,7 @@ export async function converse(
       const login: SeenLogin = {
         authzid: next.proof.authzid.toString('latin1'),
         authcid: next.proof.authcid.toString('latin1'),
-        password: next.proof.password.octets.toString('latin1'),
+        password: next.proof.kind === 'password' ? next.proof.password.octets.toString('latin1') : '',
         mechanism: next.mechanism,
       };
       logins.push(login);

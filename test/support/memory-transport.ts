@@ -1,6 +1,12 @@
 import type { Sink, TlsState, Transport } from '../../protocols/transport.ts';
 
-const TLS: TlsState = { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', serverName: undefined };
+const TLS: TlsState = {
+  version: 'TLSv1.3',
+  cipher: 'TLS_AES_128_GCM_SHA256',
+  serverName: undefined,
+  clientCertificate: undefined,
+  channelBinding: () => Buffer.from('the channel binding of a test...'),
+};
 
 /** A connection without a network: what is written is kept, what is fed arrives at once. */
 export class MemoryTransport implements Transport {

@@ -1,0 +1,46 @@
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { LoginContext } from '../auth/directory.ts';
+import { loginServer } from '../auth/login.ts';
+import { plainServer } from '../auth/plain.ts';
+import type { SaslServerFactory } from '../auth/sasl.ts';
+import type { FrontendTerms } from '../protocols/protocol.ts';
+import type { TlsState } from '../protocols/transport.ts';
+
+/** What mechanisms work with that judge proofs by themselves. */
+export interface MechanismParts {
+  readonly authenticator: Authenticator;
+  /** Directory work in all for one exchange. */
+  readonly directoryMs: number;
+}
+
+/** The mechanisms of one connection, made when its client logs in. */
+interface Terms extends MechanismParts {
+  readonly context: LoginContext;
+  readonly tls: TlsState | undefined;
+}
+
+/** Gives a mechanism; `undefined` where it can't work on this connection, so that it's not offered. */
+type Maker = (terms: Terms) => SaslServerFactory | undefined;
+
+const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
+  ['PLAIN', () => plainServer],
+  ['LOGIN', () => loginServer],
+]);
+
+/** The mechanisms that a listener may offer, by name. */
+export const MECHANISMS: readonly string[] = [...MAKERS.keys()];
+
+/** Prepares the mechanisms of a connection. `names` are those of its listener, in the order of preference. */
+export function offerMechanisms(
+  names: readonly string[],
+  parts: MechanismParts,
+  context: LoginContext,
+): FrontendTerms['mechanisms'] {
+  return (tls) =>
+    new Map(
+      names.flatMap((name) => {
+        const made = MAKERS.get(name)?.({ ...parts, context, tls });
+        return made === undefined ? [] : [[name, made] as const];
+      }),
+    );
+}
