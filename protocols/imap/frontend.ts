@@ -79,6 +79,8 @@ export class ImapFrontend implements Frontend {
         return await this.#authenticate(tag, command);
       case 'ID':
         return await this.#id(tag, command);
+      case 'ENABLE':
+        return await this.#enable(tag, command);
       default:
         return await this.#serveSimple(tag, command);
     }
@@ -169,6 +171,17 @@ export class ImapFrontend implements Frontend {
     const ttl = /^\d{1,3}$/.exec(parameters.get('x-proxy-ttl') ?? '');
     this.#ttl = ttl === null ? this.#ttl : Number(ttl[0]);
     await this.#write(`* ID ("name" "Homing")\r\n${tag} OK ID completed.\r\n`);
+    return undefined;
+  }
+
+  /** RFC 5161 has no ENABLE before login, but clients that pipeline it there need an answer that stops nothing. */
+  async #enable(tag: string, { arguments: args }: Command): Promise<Served<Outcome>> {
+    do {
+      if (!args.space() || args.atom() === undefined) {
+        return await this.#bad(tag, 'ENABLE takes names of capabilities.');
+      }
+    } while (!args.atEnd());
+    await this.#write(`* ENABLED\r\n${tag} OK Nothing can be enabled before login.\r\n`);
     return undefined;
   }
 

@@ -60,6 +60,22 @@ describe('IMAP commands before login (RFC 9051 6.2)', () => {
     },
   );
 
+  it('X10 answers ENABLE as Dovecot does, and enables nothing', async () => {
+    expect(await answer('a ENABLE UTF8=ACCEPT CONDSTORE\r\nb enable qresync \r\n')).toBe(
+      '* ENABLED\r\na OK Nothing can be enabled before login.\r\n' +
+        '* ENABLED\r\nb OK Nothing can be enabled before login.\r\n',
+    );
+  });
+
+  it.each(['ENABLE', 'ENABLE ', 'ENABLE "X"', 'ENABLE (X)', 'ENABLE X  Y', 'ENABLE {1+}\r\nX'])(
+    'X10 answers BAD to %j',
+    async (command) => {
+      expect(await answer(`a ${command}\r\nb NOOP\r\n`)).toMatch(
+        /^a BAD [^\r]*\r\nb OK NOOP completed\.\r\n$/,
+      );
+    },
+  );
+
   it('I5 takes commands and mechanisms in any case', async () => {
     expect(await answer('1 nOoP\r\n2 authenticate plain\r\n')).toBe('1 OK NOOP completed.\r\n+ \r\n');
   });
