@@ -9,11 +9,20 @@ export interface TlsState {
   readonly serverName: string | undefined;
   /** The client's, where it showed one that we trust. */
   readonly clientCertificate: ClientCertificate | undefined;
+  /** The client's, where it showed one that we don't trust; it is as good as none. */
+  readonly refusedCertificate?: RefusedCertificate;
   /**
    * Gives the octets that only the two ends of this TLS connection know: `tls-exporter` (RFC 9266). `undefined` where
    * there are none: before TLS 1.3, and where somebody else ended the TLS.
    */
   channelBinding(): Buffer | undefined;
+}
+
+/** A certificate that proves nothing. */
+export interface RefusedCertificate {
+  /** As in a `ClientCertificate`; written by whoever made it. */
+  readonly subject: string;
+  readonly why: string;
 }
 
 /** An end of a TCP connection. */

@@ -12,6 +12,7 @@ export type Event =
   | Stopping
   | Stopped
   | LoginEvent
+  | ClientCertificateRefused
   | MemberFailed
   | SessionEnd
   | ConnectionEnd
@@ -80,6 +81,14 @@ export interface LoginEvent extends Connection {
   readonly ms: number;
   /** What an operator needs to know of a failure: what was tried, with what. */
   readonly detail?: string;
+}
+
+/** A client showed a certificate that is not trusted, and goes on without. */
+export interface ClientCertificateRefused extends Connection {
+  readonly event: 'clientCertificateRefused';
+  /** RFC 4514, as the certificate has it. */
+  readonly subject: string;
+  readonly detail: string;
 }
 
 /** A member of a home that could not serve a login; another one did, or the login says the same of the last one. */

@@ -24,6 +24,7 @@ export function entryFor(event: Event): Entry {
     case 'stopped':
     case 'memberFailed':
     case 'sessionEnd':
+    case 'clientCertificateRefused':
     case 'connectionRefused':
     case 'linesDropped':
     case 'bug':
@@ -93,6 +94,7 @@ const OTHER: Readonly<Record<Exclude<Event['event'], 'login' | 'connectionEnd' |
     stopped: { level: 'info', message: 'stopped' },
     // The login went on to another member; that this one failed is for someone to look at.
     memberFailed: { level: 'warn', message: 'node failed, another one serves the login' },
+    clientCertificateRefused: { level: 'info', message: 'client certificate is not trusted' },
     sessionEnd: { level: 'info', message: 'session ended' },
     connectionRefused: { level: 'warn', message: 'connection refused' },
     linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },

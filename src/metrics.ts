@@ -57,6 +57,7 @@ function count(meters: Meters, event: Event): void {
     case 'memberFailed':
       meters.nodeFailures.inc({ node: event.nodeEntry ?? 'other', reason: event.reason });
       break;
+    case 'clientCertificateRefused':
     case 'configWarning':
     case 'adminListening':
     case 'stopping':

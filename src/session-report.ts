@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { LoginFailure, Reason } from '../auth/failure.ts';
 import type { LoginAttempt, Refusal } from '../protocols/protocol.ts';
-import type { Address } from '../protocols/transport.ts';
+import type { Address, RefusedCertificate, TlsState } from '../protocols/transport.ts';
 import type { ConnectionEnd, LoginEvent, Observer, SessionEnd } from './events.ts';
 import type { KnownNode } from './routing/node-table.ts';
 
@@ -19,6 +19,7 @@ export class SessionReport {
   readonly #observe: Observer;
   readonly #connection: Pick<ConnectionEnd, 'session' | 'protocol' | 'client' | 'clientPort'>;
   readonly #startedMs = performance.now();
+  #refusedCertificate: RefusedCertificate | undefined;
 
   constructor(protocol: string, client: Address, observe: Observer) {
     this.#observe = observe;
@@ -50,6 +51,15 @@ export class SessionReport {
       reason,
       detail,
     });
+  }
+
+  /** The client is in clear text or in this TLS. A certificate that is not trusted is told of once. */
+  securedBy(tls: TlsState | undefined): void {
+    const refused = tls?.refusedCertificate;
+    if (refused === undefined || refused === this.#refusedCertificate) return;
+    this.#refusedCertificate = refused;
+    const { subject, why: detail } = refused;
+    this.#observe({ event: 'clientCertificateRefused', ...this.#connection, subject, detail });
   }
 
   /** A login that was refused before its name and password were seen. */

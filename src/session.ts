@@ -103,9 +103,13 @@ export class Session {
     const { protocol, mechanisms, frontend: terms } = this.#terms;
     const { authenticator, times } = this.#context;
     const parts = { authenticator, directoryMs: times.directoryMs };
+    const offered = offerMechanisms(mechanisms, parts, contextOf(protocol));
     const frontend = protocol.frontend(new Channel(client), {
       ...terms,
-      mechanisms: offerMechanisms(mechanisms, parts, contextOf(protocol)),
+      mechanisms: (tls) => {
+        this.#report.securedBy(tls);
+        return offered(tls);
+      },
     });
     this.#leave = () => frontend.bye('unavailable');
     await frontend.greet();

@@ -39,7 +39,17 @@ export type ListenerTls =
       readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
       /** OpenSSL's list for TLS 1.2; `undefined` is the safe default. */
       readonly ciphers: string | undefined;
+      /** Whose certificates clients may show; `undefined` asks for none. */
+      readonly clients: ClientAuthorities | undefined;
     };
+
+/** Who vouches for clients. */
+export interface ClientAuthorities {
+  /** PEM. */
+  readonly authorities: Buffer;
+  /** PEM, one list each; with any, a certificate is trusted only by an authority that has one. */
+  readonly revocations: readonly Buffer[];
+}
 
 export interface NodeSettings {
   /** As the directory says it; a `*` stands for one label or a part of it, and then `host` is the name itself. */

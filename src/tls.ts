@@ -33,9 +33,20 @@ export function serverUpgrade(
     honorCipherOrder: true,
     // Renegotiation lets a client burn the server's CPU; nobody needs it.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    // Without one, OpenSSL breaks off the handshake of a client that resumes a session in which it was asked for a
+    // certificate. Sessions can't be carried to another listener all the same: each has ticket keys of its own.
+    sessionIdContext: 'homing',
+    ...(tls.clients === undefined ? {} : { ca: tls.clients.authorities, crl: [...tls.clients.revocations] }),
   });
   // A client that speaks another protocol by ALPN was led here (ALPACA); one that names none is an ordinary mail client.
-  const options = { isServer: true, secureContext, ALPNProtocols: [alpn] };
+  const options = {
+    isServer: true,
+    secureContext,
+    ALPNProtocols: [alpn],
+    requestCert: tls.clients !== undefined,
+    // RFC 9051 section 6.2.1: a certificate alone logs nobody in. Who has none that we trust has other mechanisms.
+    rejectUnauthorized: false,
+  };
   return async (socket, signal) => {
     using deadline = new Deadline(handshakeMs, signal);
     return await handshake(new TLSSocket(socket, options), 'secure', deadline.signal);

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Address, Sink, TlsState, Transport } from '../protocols/transport.ts';
+import { clientCertificateOf } from './client-certificate.ts';
 
 /** How long a closed connection may take to deliver its last words. */
 const LINGER_MS = 1000;
@@ -125,11 +126,13 @@ function plainIp(address: string | undefined): string {
 
 function tlsState(socket: TLSSocket): TlsState {
   const serverName: unknown = socket.servername;
+  const { trusted, refused } = clientCertificateOf(socket);
   return {
     version: socket.getProtocol() ?? 'unknown',
     cipher: socket.getCipher().name,
     serverName: typeof serverName === 'string' ? serverName : undefined,
-    clientCertificate: undefined,
+    clientCertificate: trusted,
+    ...(refused === undefined ? {} : { refusedCertificate: refused }),
     channelBinding: () => channelBinding(socket),
   };
 }

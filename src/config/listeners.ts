@@ -1,10 +1,11 @@
 import type { AdminSettings } from '../admin.ts';
 import { usualPort } from '../protocols.ts';
-import type { ListenerSettings, ListenerTls } from '../settings.ts';
-import { checkKeyPair, isCertificate } from './certificates.ts';
+import type { ClientAuthorities, ListenerSettings, ListenerTls } from '../settings.ts';
+import { checkAuthorities, checkKeyPair, isCertificate } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
 import { overlaps } from './local-address.ts';
 import type { Report } from './report.ts';
+import { checkRevocations, listsIn } from './revocations.ts';
 import type { ListenerConfig, ListenerTlsDefaults } from './schema-listener.ts';
 import type { Path } from './source.ts';
 
@@ -116,7 +117,25 @@ function buildTls(written: ListenerConfig, path: Path, context: ListenerContext)
   if (certificate === undefined || key === undefined) return undefined;
   checkKeyPair({ certificate, key }, paths, context.report);
   const minVersion = own.minVersion ?? context.tls.minVersion ?? 'TLSv1.2';
-  return { mode, certificate, key, minVersion, ciphers: own.ciphers ?? context.tls.ciphers };
+  const ciphers = own.ciphers ?? context.tls.ciphers;
+  return { mode, certificate, key, minVersion, ciphers, clients: buildClients(written, path, context) };
+}
+
+function buildClients(
+  { tls }: ListenerConfig,
+  path: Path,
+  { tls: common, files, report }: ListenerContext,
+): ClientAuthorities | undefined {
+  const at = [...(tls.clientCertificates === undefined ? [] : path), 'tls', 'clientCertificates'];
+  const written = tls.clientCertificates ?? common.clientCertificates;
+  if (written === undefined) return undefined;
+  const paths = { authorities: [...at, 'caFile'], revocations: [...at, 'crlFile'] };
+  const authorities = files.read(paths.authorities, written.caFile);
+  const lists = written.crlFile === undefined ? undefined : files.read(paths.revocations, written.crlFile);
+  const clients = { authorities: authorities ?? Buffer.alloc(0), revocations: listsIn(lists) };
+  if (authorities !== undefined) checkAuthorities(authorities, paths.authorities, report);
+  if (lists !== undefined) checkRevocations(clients, paths.revocations, report);
+  return clients;
 }
 
 function fileSetting(

@@ -13,6 +13,15 @@ const tlsShape = {
     .refine(isCipherList, { error: 'this names no cipher that OpenSSL knows' })
     .optional()
     .describe("OpenSSL's list for TLS 1.2; a safe one if it is left out"),
+  clientCertificates: z
+    .strictObject({
+      caFile: file.describe('PEM file of the authorities whose certificates clients may show'),
+      crlFile: file
+        .optional()
+        .describe('PEM file of the lists of revoked certificates, one of each authority in caFile'),
+    })
+    .optional()
+    .describe('asks clients for certificates; who has none can log in all the same'),
 };
 
 function isCipherList(ciphers: string): boolean {

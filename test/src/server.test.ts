@@ -31,6 +31,7 @@ function tls(mode: 'implicit' | 'starttls'): ListenerTls {
     key: new Secret(Buffer.from(own.key)),
     minVersion: 'TLSv1.2',
     ciphers: undefined,
+    clients: undefined,
   };
 }
 

@@ -55,6 +55,7 @@ function listener(changes: Partial<SecureListener> = {}): SecureListener {
     key: new Secret(Buffer.from(own.key)),
     minVersion: 'TLSv1.2',
     ciphers: undefined,
+    clients: undefined,
     ...changes,
   };
 }

@@ -2,6 +2,7 @@ import forge from 'node-forge';
 
 const KEY_BITS = 2048;
 const DAY_MS = 86_400_000;
+const SHA256_WITH_RSA = '1.2.840.113549.1.1.11';
 
 /** A certificate with its key, both PEM. */
 export interface KeyPair {
@@ -14,6 +15,15 @@ export interface CertificateTerms {
   readonly commonName: string;
   /** Further host names beside localhost and 127.0.0.1. */
   readonly hostNames?: readonly string[];
+  readonly expired?: boolean;
+  /** Makes it one of a client, with these mail addresses as alternative names. */
+  readonly emails?: readonly string[];
+  /** Instead of the common name alone: the parts of the subject, most general first. */
+  readonly subject?: readonly forge.pki.CertificateField[];
+}
+
+/** When a list of revoked certificates ends; in ten days if nothing is said. */
+export interface ListTerms {
   readonly expired?: boolean;
 }
 
@@ -37,25 +47,55 @@ export class TestCa {
   }
 
   /** Issues a certificate for localhost, 127.0.0.1 and the names asked for. */
-  issue({ commonName, hostNames = [], expired = false }: CertificateTerms): KeyPair {
+  issue({ commonName, hostNames = [], expired = false, emails, subject }: CertificateTerms): KeyPair {
     const keys = forge.pki.rsa.generateKeyPair({ bits: KEY_BITS });
     const leaf = blank(commonName, this.#name, keys.publicKey);
+    if (subject !== undefined) leaf.setSubject([...subject]);
     if (expired) {
       leaf.validity.notAfter = new Date(Date.now() - DAY_MS);
     }
     leaf.setExtensions([
       { name: 'basicConstraints', cA: false },
       { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, critical: true },
-      { name: 'extKeyUsage', serverAuth: true },
+      { name: 'extKeyUsage', serverAuth: emails === undefined, clientAuth: emails !== undefined },
       {
         name: 'subjectAltName',
         altNames: [
+          ...(emails ?? []).map((value) => ({ type: 1, value })),
           ...['localhost', ...hostNames].map((value) => ({ type: 2, value })),
           { type: 7, ip: '127.0.0.1' },
         ],
       },
     ]);
     return { certificate: this.#signed(leaf), key: forge.pki.privateKeyToPem(keys.privateKey) };
+  }
+
+  /** The list of the certificates that are revoked (RFC 5280 section 5.1), PEM. */
+  revoke(revoked: readonly KeyPair[], { expired = false }: ListTerms = {}): string {
+    const { Type, create, dateToUtcTime, integerToDer, oidToDer } = forge.asn1;
+    const sequence = (...parts: forge.asn1.Asn1[]): forge.asn1.Asn1 =>
+      create(forge.asn1.Class.UNIVERSAL, Type.SEQUENCE, true, parts);
+    const value = (type: forge.asn1.Type, octets: string): forge.asn1.Asn1 =>
+      create(forge.asn1.Class.UNIVERSAL, type, false, octets);
+    const time = (days: number) => value(Type.UTCTIME, dateToUtcTime(new Date(Date.now() + days * DAY_MS)));
+    const algorithm = sequence(value(Type.OID, oidToDer(SHA256_WITH_RSA).getBytes()), value(Type.NULL, ''));
+    const entries = revoked.map(({ certificate }) => {
+      const { serialNumber } = forge.pki.certificateFromPem(certificate);
+      return sequence(value(Type.INTEGER, forge.util.hexToBytes(serialNumber)), time(-2));
+    });
+    const issuer = forge.pki.distinguishedNameToAsn1(forge.pki.certificateFromPem(this.certificate).subject);
+    const list = sequence(
+      value(Type.INTEGER, integerToDer(1).getBytes()),
+      algorithm,
+      issuer,
+      time(-3),
+      time(expired ? -1 : 10),
+      ...(entries.length === 0 ? [] : [sequence(...entries)]),
+    );
+    const digest = forge.md.sha256.create().update(forge.asn1.toDer(list).getBytes());
+    const signature = value(Type.BITSTRING, `\0${this.#keys.privateKey.sign(digest)}`);
+    const body = forge.asn1.toDer(sequence(list, algorithm, signature)).getBytes();
+    return forge.pem.encode({ type: 'X509 CRL', body });
   }
 
   #signed(certificate: forge.pki.Certificate): string {
