@@ -1,7 +1,7 @@
 import type { Detached, Sink, TlsState, Transport } from './transport.ts';
 import { WireBuffer } from './wire-buffer.ts';
 
-/** Unparsed input that a connection may hold; beyond it, reading stops until some was used. */
+/** Unparsed input that a connection may hold; beyond it, reading stops until some was used, or one piece needs more. */
 const MAX_UNPARSED_OCTETS = 64 * 1024;
 
 /** The peer is gone, or will send no more. */
@@ -35,6 +35,8 @@ export class Channel implements Sink {
   #reader: Waiter | undefined;
   #writer: Waiter | undefined;
   #paused = false;
+  /** Octets that the piece that is waited for may have. */
+  #wanted = 0;
   #writable = true;
   #failure: Error | undefined;
   #spent = false;
@@ -93,14 +95,15 @@ export class Channel implements Sink {
     for (;;) {
       const line = this.#takeInput(() => this.#input.takeLine());
       const seen = line ?? this.#input.peek();
+      const limit = seen.length > maxOctets ? (longer?.(seen) ?? maxOctets) : maxOctets;
       // One octet more for a CR whose LF has not come yet.
-      if (seen.length > maxOctets + 1 && seen.length > (longer?.(seen) ?? maxOctets) + 1) {
-        throw new InputTooLong(`a line of more than ${maxOctets} octets`);
+      if (seen.length > limit + 1) {
+        throw new InputTooLong(`a line of more than ${limit} octets`);
       }
       if (line !== undefined) {
         return line;
       }
-      await this.#moreInput();
+      await this.#moreInput(limit + 2);
     }
   }
 
@@ -111,7 +114,7 @@ export class Channel implements Sink {
       if (octets !== undefined) {
         return octets;
       }
-      await this.#moreInput();
+      await this.#moreInput(count);
     }
   }
 
@@ -119,7 +122,7 @@ export class Channel implements Sink {
   async skipOctets(count: number): Promise<void> {
     let left = count - this.#takeInput(() => this.#input.skip(count));
     while (left > 0) {
-      await this.#moreInput();
+      await this.#moreInput(1);
       left -= this.#takeInput(() => this.#input.skip(left));
     }
   }
@@ -127,7 +130,7 @@ export class Channel implements Sink {
   /** The first octets that are there, at least one; they stay unread. */
   async peek(): Promise<Buffer> {
     while (this.#input.length === 0) {
-      await this.#moreInput();
+      await this.#moreInput(1);
     }
     return this.#input.peek();
   }
@@ -199,7 +202,7 @@ export class Channel implements Sink {
 
   octets(chunk: Buffer): void {
     this.#input.push(chunk);
-    if (this.#input.length > MAX_UNPARSED_OCTETS && !this.#paused) {
+    if (this.#input.length > Math.max(MAX_UNPARSED_OCTETS, this.#wanted) && !this.#paused) {
       this.#paused = true;
       this.#transport.pause();
     }
@@ -228,17 +231,25 @@ export class Channel implements Sink {
   #takeInput<T>(take: () => T): T {
     this.#assertUsable();
     const taken = take();
-    if (this.#paused && this.#input.length <= MAX_UNPARSED_OCTETS) {
-      this.#paused = false;
-      this.#transport.resume();
-    }
+    this.#wanted = 0;
+    this.#resumeBelow(MAX_UNPARSED_OCTETS + 1);
     return taken;
   }
 
-  async #moreInput(): Promise<void> {
+  #resumeBelow(octets: number): void {
+    if (this.#paused && this.#input.length < octets) {
+      this.#paused = false;
+      this.#transport.resume();
+    }
+  }
+
+  /** @param wanted octets that the piece may have in all: a reader that waits for more than may be held would wait for ever. */
+  async #moreInput(wanted: number): Promise<void> {
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
+    this.#wanted = wanted;
+    this.#resumeBelow(wanted);
     await new Promise<void>((resolve, reject) => {
       this.#reader = { resolve, reject };
     });

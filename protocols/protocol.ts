@@ -26,6 +26,8 @@ export interface FrontendTerms {
    * which they are advertised.
    */
   readonly mechanisms: (tls: TlsState | undefined) => ReadonlyMap<string, SaslServerFactory>;
+  /** Longest line of a SASL exchange, and of the command that begins one: tokens are longer than passwords. */
+  readonly maxSaslOctets: number;
   /** Whether STARTTLS or STLS is offered while the connection is in clear text. */
   readonly startTls: boolean;
   /** Whether logins are taken in clear text. */

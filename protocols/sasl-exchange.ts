@@ -2,8 +2,6 @@ import { decodeBase64 } from '../auth/base64.ts';
 import type { Proof, SaslServer } from '../auth/sasl.ts';
 import type { Channel } from './channel.ts';
 
-/** Longest line of a SASL exchange: PLAIN with three long fields, and room. */
-const MAX_RESPONSE_OCTETS = 12 * 1024;
 /** No mechanism that we know needs as many. */
 const MAX_STEPS = 8;
 
@@ -23,13 +21,16 @@ export interface SaslFraming {
   readonly lastInOutcome: boolean;
 }
 
-/** Lines of base64 behind `+ `, as IMAP (RFC 9051 section 6.2.2) and POP3 (RFC 5034) both have them. */
-export function base64Lines(channel: Channel): SaslFraming {
+/**
+ * Lines of base64 behind `+ `, as IMAP (RFC 9051 section 6.2.2) and POP3 (RFC 5034) both have them.
+ * @param maxOctets the longest response.
+ */
+export function base64Lines(channel: Channel, maxOctets: number): SaslFraming {
   return {
     // The space stands there even before nothing: clients break on `+` alone.
     challenge: (octets) => channel.write(`+ ${octets.toString('base64')}\r\n`),
     async response() {
-      const line = (await channel.readLine(MAX_RESPONSE_OCTETS)).toString('latin1');
+      const line = (await channel.readLine(maxOctets)).toString('latin1');
       return line === '*' ? 'aborted' : (decodeBase64(line) ?? 'badBase64');
     },
     lastInOutcome: false,

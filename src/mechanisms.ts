@@ -44,3 +44,15 @@ export function offerMechanisms(
       }),
     );
 }
+
+/** Mechanisms that carry a bearer token. */
+const TOKEN_MECHANISMS: ReadonlySet<string> = new Set(['OAUTHBEARER', 'XOAUTH2']);
+/** PLAIN with three long fields, and room. */
+const PASSWORD_LINE_OCTETS = 12 * 1024;
+/** Tokens with many claims or groups are real: base64 makes 48 KiB of them 64 KiB, and the command stands before. */
+const TOKEN_LINE_OCTETS = 72 * 1024;
+
+/** The longest line of an exchange of any of these mechanisms. */
+export function longestSaslLine(names: readonly string[]): number {
+  return names.some((name) => TOKEN_MECHANISMS.has(name)) ? TOKEN_LINE_OCTETS : PASSWORD_LINE_OCTETS;
+}

@@ -1,6 +1,7 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { MailProtocol } from '../protocols/protocol.ts';
 import type { ConnectionRefused, Listening, Observer } from './events.ts';
+import { longestSaslLine } from './mechanisms.ts';
 import { Session, type SessionContext, type SessionTerms } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import type { LimitSettings, ListenerSettings } from './settings.ts';
@@ -106,6 +107,7 @@ function termsOf(
       greeting: settings.greeting,
       startTls: settings.tls.mode === 'starttls',
       allowPlaintext: settings.allowPlaintext,
+      maxSaslOctets: longestSaslLine(settings.mechanisms),
       unauthenticatedMs,
       maxFailures,
     },

@@ -3,7 +3,7 @@ import { type Channel, InputTooLong } from '../channel.ts';
 import { asciiUpperCase } from '../serving.ts';
 import { Arguments } from './arguments.ts';
 
-/** RFC 2683 section 3.2.1.5 asks for 8000 at least; a PLAIN initial response may need more. */
+/** RFC 2683 section 3.2.1.5 asks for 8000 at least; old clients send long names and passwords. */
 const MAX_LINE_OCTETS = 12 * 1024;
 /** 30 pairs of 30 and 1024 octets, quoted (RFC 2971 section 3.3). */
 const MAX_ID_OCTETS = 40 * 1024;
@@ -40,14 +40,16 @@ export type LiteralPolicy = (verb: string) => boolean;
 
 /**
  * Reads one command.
+ * @param maxSaslOctets the longest line of AUTHENTICATE, whose initial response may be a token.
  * @throws {InputTooLong} when the connection can't be brought back into step and has to end.
  */
 export async function readCommand(
   channel: Channel,
   allowLiteral: LiteralPolicy,
+  maxSaslOctets = MAX_LINE_OCTETS,
 ): Promise<Command | RefusedCommand> {
   let line = await channel.readLine(MAX_LINE_OCTETS, (start) =>
-    parseHead(start).verb === 'ID' ? MAX_ID_OCTETS : MAX_LINE_OCTETS,
+    maxLine(parseHead(start).verb, maxSaslOctets),
   );
   const { tag, verb, rest } = parseHead(line);
   const maxOctets = verb === 'ID' ? MAX_ID_OCTETS : MAX_KEPT_OCTETS;
@@ -84,10 +86,21 @@ export async function readCommand(
   if (refused !== undefined) {
     return { tag, verb, refused };
   }
-  if (octets > MAX_ID_OCTETS) {
+  if (octets > Math.max(MAX_ID_OCTETS, maxLine(verb, maxSaslOctets))) {
     throw new InputTooLong('a command of too many octets');
   }
   return { tag, verb, arguments: new Arguments(fragments) };
+}
+
+function maxLine(verb: string, maxSaslOctets: number): number {
+  switch (verb) {
+    case 'ID':
+      return MAX_ID_OCTETS;
+    case 'AUTHENTICATE':
+      return maxSaslOctets;
+    default:
+      return MAX_LINE_OCTETS;
+  }
 }
 
 interface Literal {

@@ -61,7 +61,8 @@ export class ImapFrontend implements Frontend {
   }
 
   async #serveCommand(): Promise<Served<Outcome>> {
-    const command = await readCommand(this.#channel, (verb) => this.#takesLiteral(verb));
+    const { maxSaslOctets } = this.#terms;
+    const command = await readCommand(this.#channel, (verb) => this.#takesLiteral(verb), maxSaslOctets);
     if (command.tag === undefined) {
       return await this.#bad('*', 'A command begins with a tag of ASCII letters and digits.');
     }
@@ -142,7 +143,7 @@ export class ImapFrontend implements Frontend {
     }
     const outcome = await runSaslExchange(
       this.#channel,
-      base64Lines(this.#channel),
+      base64Lines(this.#channel, this.#terms.maxSaslOctets),
       server(),
       initial === undefined ? undefined : decodeInitial(initial),
     );

@@ -18,8 +18,8 @@ import { authorizationCapabilities, POP3_ANSWER, POP3_REFERRED } from './status.
 
 type Outcome = LoginAttempt | Refusal | Departure;
 
-/** AUTH may carry a long initial response (RFC 5034); other commands are held shorter. */
-const MAX_AUTH_OCTETS = 12 * 1024;
+/** Longer commands are read up to here, so that the session can go on. */
+const MAX_LINE_OCTETS = 12 * 1024;
 /** RFC 2449 section 4 says 255; long passwords are seen. */
 const MAX_COMMAND_OCTETS = 1024;
 
@@ -65,7 +65,10 @@ export class Pop3Frontend implements Frontend {
   }
 
   async #serveCommand(): Promise<Served<Outcome>> {
-    const line = await this.#channel.readLine(MAX_AUTH_OCTETS);
+    // AUTH may carry a long initial response (RFC 5034 section 4); other commands are held shorter.
+    const line = await this.#channel.readLine(MAX_LINE_OCTETS, (start) =>
+      /^AUTH /i.test(start.toString('latin1', 0, 5)) ? this.#terms.maxSaslOctets : MAX_LINE_OCTETS,
+    );
     const space = line.indexOf(0x20);
     const keyword = asciiUpperCase(line.toString('latin1', 0, Math.min(space < 0 ? line.length : space, 16)));
     const argument = space < 0 ? undefined : line.subarray(space + 1);
@@ -154,7 +157,7 @@ export class Pop3Frontend implements Frontend {
     }
     const outcome = await runSaslExchange(
       this.#channel,
-      base64Lines(this.#channel),
+      base64Lines(this.#channel, this.#terms.maxSaslOctets),
       server(),
       initial === undefined ? undefined : decodeInitial(initial),
     );

@@ -137,6 +137,21 @@ describe('Channel, reading', () => {
     expect([above, transport.paused]).toEqual([true, false]);
   });
 
+  it('reads on above 64 KiB for a line that may be longer, and no further', async () => {
+    const { transport, channel } = opened();
+    transport.feed(Buffer.alloc(MAX_UNPARSED_OCTETS + 1, 'x'));
+    const before = transport.paused;
+
+    const line = channel.readLine(2 * MAX_UNPARSED_OCTETS);
+    const waiting = transport.paused;
+    transport.feed(`${'x'.repeat(MAX_UNPARSED_OCTETS - 1)}\r\n`);
+
+    expect([before, waiting]).toEqual([true, false]);
+    expect(await line).toHaveLength(2 * MAX_UNPARSED_OCTETS);
+    transport.feed(Buffer.alloc(MAX_UNPARSED_OCTETS + 1));
+    expect(transport.paused).toBe(true);
+  });
+
   it('stops and reads on again and again', async () => {
     const { transport, channel } = opened();
     const states: boolean[] = [];

@@ -13,6 +13,7 @@ const MECHANISMS = new Map([
 export const TERMS: FrontendTerms = {
   greeting: 'ready',
   mechanisms: () => MECHANISMS,
+  maxSaslOctets: 12 * 1024,
   startTls: true,
   allowPlaintext: true,
   unauthenticatedMs: 120_000,
