@@ -12,10 +12,12 @@ import {
 import { configFiles, systemReason } from './config/files.ts';
 import { problemsOf } from './config/issues.ts';
 import { buildListener, checkAdmin, checkDuplicates } from './config/listeners.ts';
+import { checkMechanismNeeds } from './config/mechanism-needs.ts';
 import { buildNode, checkDuplicateNodes, checkLoop, checkPorts, checkRequired } from './config/nodes.ts';
 import { type Findings, gatherFindings } from './config/report.ts';
 import { configSchema } from './config/schema.ts';
 import { directorySchema } from './config/schema-directory.ts';
+import { buildExternal } from './config/schema-external.ts';
 import { listenerSchema } from './config/schema-listener.ts';
 import { nodeSchema } from './config/schema-node.ts';
 import { type Problem, readSource, valueAt } from './config/source.ts';
@@ -107,6 +109,7 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
     return written && buildDirectory(written, ['directories', index], common);
   });
   checkTogether({ listeners, nodes, directories }, findings);
+  checkMechanismNeeds(listeners, data, findings);
   const admin = sound(configSchema.shape.admin, valueAt(data, ['admin']));
   if (admin !== undefined) checkAdmin(admin, listeners, findings);
   const times = sound(configSchema.shape.times, valueAt(data, ['times']));
@@ -152,7 +155,7 @@ function nameOf(data: unknown, findings: Findings): string {
 }
 
 function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: readonly Problem[]): Config {
-  const { times, names, limits, log, admin } = data;
+  const { times, names, limits, log, admin, external } = data;
   const settings: Settings = {
     listeners: parts.listeners,
     nodes: parts.nodes,
@@ -169,6 +172,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     },
     limits,
     names: { ...names, defaultDomain: names.defaultDomain },
+    external: external && buildExternal(external),
   };
   return { settings, directories: parts.directories, log, admin, stopMs: times.stop, warnings };
 }

@@ -1,5 +1,6 @@
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { LoginContext } from '../auth/directory.ts';
+import { type CertificateMap, externalServer } from '../auth/external.ts';
 import { loginServer } from '../auth/login.ts';
 import { plainServer } from '../auth/plain.ts';
 import type { SaslServerFactory } from '../auth/sasl.ts';
@@ -11,6 +12,8 @@ export interface MechanismParts {
   readonly authenticator: Authenticator;
   /** Directory work in all for one exchange. */
   readonly directoryMs: number;
+  /** Whose a client's certificate is; without it certificates let nobody in. */
+  readonly external?: CertificateMap | undefined;
 }
 
 /** The mechanisms of one connection, made when its client logs in. */
@@ -25,7 +28,13 @@ type Maker = (terms: Terms) => SaslServerFactory | undefined;
 const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ['PLAIN', () => plainServer],
   ['LOGIN', () => loginServer],
+  ['EXTERNAL', offerExternal],
 ]);
+
+function offerExternal({ external, tls }: Terms): SaslServerFactory | undefined {
+  const certificate = tls?.clientCertificate;
+  return external && certificate && (() => externalServer(certificate, external));
+}
 
 /** The mechanisms that a listener may offer, by name. */
 export const MECHANISMS: readonly string[] = [...MAKERS.keys()];

@@ -33,6 +33,7 @@ export async function startProxy(
     observe,
     nodes: new NodeTable(settings.nodes),
     times: settings.times,
+    external: settings.external,
     leadsToUs: (node: Transport) => listening.some((listener) => isSame(node, listener)),
   };
   const listeners = settings.listeners.map((listener) => {

@@ -13,12 +13,12 @@ import type { Transport } from '../protocols/transport.ts';
 import { answerTime } from './answer-time.ts';
 import type { Observer } from './events.ts';
 import { contextOf, type LoginTerms, takeHome } from './login.ts';
-import { offerMechanisms } from './mechanisms.ts';
+import { type MechanismParts, offerMechanisms } from './mechanisms.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
 
 /** What all sessions of a proxy share. */
-export interface SessionContext extends LoginTerms {
+export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external'> {
   readonly observe: Observer;
 }
 
@@ -101,8 +101,8 @@ export class Session {
       return undefined;
     }
     const { protocol, mechanisms, frontend: terms } = this.#terms;
-    const { authenticator, times } = this.#context;
-    const parts = { authenticator, directoryMs: times.directoryMs };
+    const { authenticator, times, external } = this.#context;
+    const parts = { authenticator, directoryMs: times.directoryMs, external };
     const offered = offerMechanisms(mechanisms, parts, contextOf(protocol));
     const frontend = protocol.frontend(new Channel(client), {
       ...terms,

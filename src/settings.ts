@@ -1,3 +1,4 @@
+import type { CertificateMap } from '../auth/external.ts';
 import type { NameOptions } from '../auth/names.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { Trust } from '../auth/trust.ts';
@@ -12,6 +13,8 @@ export interface Settings {
   readonly times: TimeSettings;
   readonly limits: LimitSettings;
   readonly names: NameOptions;
+  /** Whose a client's certificate is; `undefined` where certificates let nobody in. */
+  readonly external?: CertificateMap | undefined;
 }
 
 export interface ListenerSettings {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { MailProtocol } from '../../protocols/protocol.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { modeFromWord } from './schema-listener.ts';
-import { file, host, port, proxyName } from './values.ts';
+import { file, fingerprint, host, port, proxyName } from './values.ts';
 
 const nodeTlsSchema = z.preprocess(
   modeFromWord,
@@ -17,10 +17,7 @@ const nodeTlsSchema = z.preprocess(
         'PEM file of the authorities that vouch for the node; default: the public authorities that Node brings along',
       ),
     serverName: host.optional().describe('name that the certificate must have; the host if it is left out'),
-    pin: z
-      .string()
-      .transform((text) => text.replaceAll(':', '').toLowerCase())
-      .pipe(z.string().regex(/^[0-9a-f]{64}$/, { error: 'this is not a SHA-256 fingerprint' }))
+    pin: fingerprint
       .optional()
       .describe("SHA-256 fingerprint of the node's certificate in hex, which alone decides then"),
   }),

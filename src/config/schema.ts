@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
 import { directorySchema } from './schema-directory.ts';
+import { externalSchema } from './schema-external.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
 import { nodeSchema } from './schema-node.ts';
 import { delay, duration, file, listeningPort, proxyName } from './values.ts';
@@ -83,6 +84,9 @@ export const configSchema = z.strictObject({
   nodes: z.array(nodeSchema).min(1).describe('the mail servers that may be connected to'),
   times: timesSchema.prefault({}).describe('how long things may take'),
   limits: limitsSchema.prefault({}).describe('how much is taken on'),
+  external: externalSchema
+    .optional()
+    .describe("whose a client's certificate is, for the mechanism EXTERNAL; none if it is left out"),
   names: namesSchema.prefault({}).describe('what login names may look like'),
   log: logSchema.prefault({}).describe('what is logged, and how'),
   admin: adminSchema.optional().describe('HTTP listener with /metrics and /readyz; none if it is left out'),

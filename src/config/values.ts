@@ -24,6 +24,12 @@ function readDuration(written: unknown, leastMs: number, context: z.RefinementCt
 const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const MAX_MS = 24 * 3_600_000;
 
+/** SHA-256 of a certificate in hex, with or without colons; read as lower-case hex. */
+export const fingerprint = z
+  .string()
+  .transform((text) => text.replaceAll(':', '').toLowerCase())
+  .pipe(z.string().regex(/^[0-9a-f]{64}$/, { error: 'this is not a SHA-256 fingerprint' }));
+
 export const port = z.int().min(1).max(65535);
 /** A port to listen on; 0 lets the system choose. */
 export const listeningPort = z.int().min(0).max(65535);
