@@ -15,20 +15,38 @@ const GREETING = 'waiting for the greeting';
 const GAVE_UP_HINT =
   ' behind the proof; does it believe what this proxy tells it (login_trusted_networks), and are uid and gid in its range?';
 
+/** How a protocol writes what the proxy says in the exchange of a mechanism. Responses are in base64. */
+export interface NodeFraming {
+  /** The arguments of the command that starts the exchange. */
+  opening(mechanism: string, initial: string | undefined): string;
+  response(encoded: string): string;
+}
+
+/** Bare words and lines, as IMAP (RFC 9051 section 6.2.2) and POP3 (RFC 5034) both have them. */
+export const bareWords: NodeFraming = {
+  opening(mechanism, initial) {
+    // RFC 4959 section 3: "=" is an initial response of no octets.
+    return initial === undefined ? mechanism : `${mechanism} ${initial === '' ? '=' : initial}`;
+  },
+  response: (encoded) => encoded,
+};
+
 /**
- * What both protocols need to speak to a node before the relay: lines within bounds, the client's side of SASL, and
+ * What all protocols need to speak to a node before the relay: lines within bounds, the client's side of SASL, and
  * failures that name the step. Nothing that a node says here reaches a client.
  */
 export class NodeDialogue {
   channel: Channel;
   readonly #sasl: SaslClient;
+  readonly #framing: NodeFraming;
   #lines = 0;
   #challenges = 0;
   #step = GREETING;
 
-  constructor(channel: Channel, sasl: SaslClient) {
+  constructor(channel: Channel, sasl: SaslClient, framing: NodeFraming) {
     this.channel = channel;
     this.#sasl = sasl;
+    this.#framing = framing;
   }
 
   /** Sends a command. `step` says in the log what was being done. */
@@ -61,24 +79,23 @@ export class NodeDialogue {
 
   /** The line that starts the exchange: with the initial response where the protocol can carry it. */
   openExchange(command: string, initialAllowed: (encoded: string) => boolean): string {
-    const initial = this.#sasl.initialResponse()?.toString('base64');
-    if (initial === undefined || !initialAllowed(initial)) {
-      return `${command} ${this.#sasl.mechanism}`;
+    const encoded = this.#sasl.initialResponse()?.toString('base64');
+    const initial = encoded !== undefined && initialAllowed(encoded) ? encoded : undefined;
+    if (initial !== undefined) {
+      this.#challenges += 1;
     }
-    this.#challenges += 1;
-    return `${command} ${this.#sasl.mechanism} ${initial === '' ? '=' : initial}`;
+    return `${command} ${this.#framing.opening(this.#sasl.mechanism, initial)}`;
   }
 
-  /** Answers a `+` line. */
-  async answerChallenge(line: string): Promise<void> {
-    this.#challenges += 1;
-    const challenge = decodeBase64(line.slice(1).trim());
-    if (challenge === undefined || this.#challenges > MAX_CHALLENGES) {
-      throw this.failure('nodeBrokeProtocol', 'the challenge is not base64, or there are too many');
-    }
-    const initial = this.#challenges === 1 ? this.#sasl.initialResponse() : undefined;
-    const response = initial ?? (await this.#sasl.respond(challenge));
-    this.say(`proving by ${this.#sasl.mechanism}`, response.toString('base64'));
+  /** Answers a challenge, which came in base64. */
+  async answerChallenge(encoded: string): Promise<void> {
+    const response = await this.#respond(encoded);
+    this.say(`proving by ${this.#sasl.mechanism}`, this.#framing.response(response.toString('base64')));
+  }
+
+  /** Takes what the mechanism says last, in base64, from the OK of a protocol whose OK can carry it. */
+  async hearLast(encoded: string): Promise<void> {
+    await this.#respond(encoded);
   }
 
   /** @throws {LoginFailure} when the node let us in before it proved itself, as the mechanism wants. */
@@ -89,6 +106,16 @@ export class NodeDialogue {
         `the node said OK before it proved itself by ${this.#sasl.mechanism}`,
       );
     }
+  }
+
+  async #respond(encoded: string): Promise<Buffer> {
+    this.#challenges += 1;
+    const challenge = decodeBase64(encoded);
+    if (challenge === undefined || this.#challenges > MAX_CHALLENGES) {
+      throw this.failure('nodeBrokeProtocol', 'the challenge is not base64, or there are too many');
+    }
+    const initial = this.#challenges === 1 ? this.#sasl.initialResponse() : undefined;
+    return initial ?? (await this.#sasl.respond(challenge));
   }
 
   /** A failure that names the step. `text` is the node's, made printable. */

@@ -1,6 +1,6 @@
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
 import type { Channel } from '../channel.ts';
-import { NodeDialogue } from '../node-dialogue.ts';
+import { bareWords, NodeDialogue } from '../node-dialogue.ts';
 import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
 
 /** Dovecot takes no longer field values; Dovecot 2.3 drops all fields where one name is longer. */
@@ -24,7 +24,7 @@ const REFUSALS: ReadonlyMap<string, Reason> = new Map([
  * @throws {LoginFailure}
  */
 export async function loginToImapNode(channel: Channel, terms: NodeTerms): Promise<NodeSession> {
-  const dialogue = new NodeDialogue(channel, terms.sasl);
+  const dialogue = new NodeDialogue(channel, terms.sasl, bareWords);
   try {
     let capabilities = await hearGreeting(dialogue);
     if (terms.startTls) {
@@ -112,7 +112,7 @@ async function prove(dialogue: NodeDialogue, capabilities: readonly string[]): P
   for (;;) {
     const line = await dialogue.hear();
     if (line.startsWith('+')) {
-      await dialogue.answerChallenge(line);
+      await dialogue.answerChallenge(line.slice(1).trim());
     } else if (/^L OK( |$)/i.test(line)) {
       dialogue.requireProof();
       return capabilityCode(line) ?? untagged ?? (await askCapabilities(dialogue));

@@ -1,6 +1,6 @@
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
 import type { Channel } from '../channel.ts';
-import { NodeDialogue } from '../node-dialogue.ts';
+import { bareWords, NodeDialogue } from '../node-dialogue.ts';
 import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
 
 /** Dovecot's buffer for the XCLIENT line has room for about so many octets of forwarded data. */
@@ -19,7 +19,7 @@ const REFUSALS: ReadonlyMap<string, Reason> = new Map([
  * @throws {LoginFailure}
  */
 export async function loginToPop3Node(channel: Channel, terms: NodeTerms): Promise<NodeSession> {
-  const dialogue = new NodeDialogue(channel, terms.sasl);
+  const dialogue = new NodeDialogue(channel, terms.sasl, bareWords);
   try {
     const greeting = await hearOk(dialogue);
     if (terms.startTls) {
@@ -79,7 +79,7 @@ async function prove(dialogue: NodeDialogue): Promise<void> {
     if (!/^\+( |$)/.test(line)) {
       throw dialogue.failure(refusalOf(line) ?? 'nodeRefusedProxy', line);
     }
-    await dialogue.answerChallenge(line);
+    await dialogue.answerChallenge(line.slice(1).trim());
   }
 }
 
