@@ -5,10 +5,12 @@ import type { Address, Detached, TlsState } from './transport.ts';
 
 /** A mail protocol as the program sees it: one value per protocol, and nothing outside its folder knows more. */
 export interface MailProtocol {
-  /** Lower case, as in configuration, log and directory: `imap`, `pop3`. */
+  /** Lower case, as in configuration, log and directory: `imap`. */
   readonly name: string;
   /** IANA's; `tls` is TLS from the start, which not every protocol has a port for. */
   readonly ports: { readonly clear: number; readonly tls?: number };
+  /** Kinds of nodes whose software does not speak it. */
+  readonly absentFrom: readonly string[];
   /** RFC 7301 name, so that no other protocol's TLS client can be led here. */
   readonly alpn: string;
   /** What a client is told instead of a greeting when it can't be served now. */
@@ -21,6 +23,8 @@ export interface MailProtocol {
 /** What the frontend may offer on this listener. */
 export interface FrontendTerms {
   readonly greeting: string;
+  /** What clients are told before a login that the nodes can do; the protocol's own list if it is left out. */
+  readonly capabilities?: readonly string[] | undefined;
   /**
    * The mechanisms that will work on this connection, in clear text or with this TLS, by name and in the order in
    * which they are advertised.
@@ -102,7 +106,7 @@ export interface NodeTerms {
   /** Whether TLS is to be started by the protocol's command before anything is said. */
   readonly startTls: boolean;
   readonly sasl: SaslClient;
-  /** What to announce, by IMAP ID or POP3 XCLIENT; `undefined` for a node that would choke on it. */
+  /** What to announce, by ID or XCLIENT; `undefined` for a node that would choke on it. */
   readonly announce: Origin | undefined;
 }
 

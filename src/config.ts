@@ -13,7 +13,7 @@ import { configFiles, systemReason } from './config/files.ts';
 import { problemsOf } from './config/issues.ts';
 import { buildListener, checkAdmin, checkDuplicates } from './config/listeners.ts';
 import { checkMechanismNeeds } from './config/mechanism-needs.ts';
-import { buildNode, checkDuplicateNodes, checkLoop, checkPorts, checkRequired } from './config/nodes.ts';
+import { buildNode, checkDuplicateNodes, checkLoop, checkRequired } from './config/nodes.ts';
 import { type Findings, gatherFindings } from './config/report.ts';
 import { configSchema } from './config/schema.ts';
 import { directorySchema } from './config/schema-directory.ts';
@@ -137,7 +137,6 @@ function checkTogether(
   for (const [index, node] of parts.nodes.entries()) {
     if (node === undefined) continue;
     checkLoop(node, ['nodes', index], present(parts.listeners), findings);
-    checkPorts(node, ['nodes', index], present(parts.listeners), findings);
     if (complete) checkRequired(node, ['nodes', index], directories, findings);
   }
   for (const [index, directory] of parts.directories.entries()) {

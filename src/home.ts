@@ -89,14 +89,14 @@ async function openMember(
   { times, leadsToUs }: HomeTerms,
   { endMs, spare, abandoned }: Turn,
 ): Promise<NodeSession> {
-  const { node, port } = member;
+  const { node, port, tls } = member;
   const { protocol, user, password, origin } = login;
   const sasl = node.prover({ user, service: protocol.name, facts: factsOf(member, origin), password });
   using connecting = new Deadline(
     within(endMs, spare ? times.connectWithSpareMs : times.connectMs),
     abandoned,
   );
-  const transport = await dial({ host: node.host, port, tls: node.settings.tls }, connecting.signal);
+  const transport = await dial({ host: node.host, port, tls }, connecting.signal);
   if (leadsToUs(transport)) {
     transport.destroy();
     throw new LoginFailure('loop', 'the node is this proxy itself');
@@ -108,7 +108,7 @@ async function openMember(
   abandoned.addEventListener('abort', leave);
   try {
     return await protocol.login(channel, {
-      startTls: node.settings.tls.mode === 'starttls',
+      startTls: tls.mode === 'starttls',
       sasl,
       announce: node.settings.kind === 'dovecot' ? { ...origin, forwarded: member.forwarded } : undefined,
     });

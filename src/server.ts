@@ -105,6 +105,7 @@ function termsOf(
     mechanisms: settings.mechanisms,
     frontend: {
       greeting: settings.greeting,
+      capabilities: settings.capabilities,
       startTls: settings.tls.mode === 'starttls',
       allowPlaintext: settings.allowPlaintext,
       maxSaslOctets: longestSaslLine(settings.mechanisms),

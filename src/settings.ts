@@ -27,6 +27,8 @@ export interface ListenerSettings {
   /** Takes logins in clear text. Refused in a configuration unless it's asked for by this name. */
   readonly allowPlaintext: boolean;
   readonly greeting: string;
+  /** What clients are told before a login that the nodes can do; the protocol's own list if it is left out. */
+  readonly capabilities?: readonly string[] | undefined;
   /** Names of the mechanisms that may be offered, in the order of preference. */
   readonly mechanisms: readonly string[];
 }

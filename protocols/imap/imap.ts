@@ -7,6 +7,7 @@ import { IMAP_ANSWER } from './status.ts';
 export const imap: MailProtocol = {
   name: 'imap',
   ports: { clear: 143, tls: 993 },
+  absentFrom: [],
   alpn: 'imap',
   refusal: `* BYE ${IMAP_ANSWER.unavailable}\r\n`,
   frontend: (channel, terms) => new ImapFrontend(channel, terms),

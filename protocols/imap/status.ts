@@ -18,11 +18,15 @@ export const IMAP_ANSWER: Readonly<Record<WireAnswer, string>> = {
 /** Answers that one must be able to find in the log by the reference that the client shows. */
 export const IMAP_REFERRED: ReadonlySet<WireAnswer> = new Set(['unavailable', 'contactAdmin']);
 
+/** What nodes are taken to be able to do, where the listener names nothing else. */
+const NODE_CAPABILITIES: readonly string[] = ['ENABLE', 'IDLE'];
+
 /** The capabilities before login, of which each works at this moment (RFC 9051 section 6.1.1). */
 export function unauthenticatedCapabilities(terms: FrontendTerms, tls: TlsState | undefined): string {
   const loginAllowed = tls !== undefined || terms.allowPlaintext;
   return [
-    'IMAP4rev1 LITERAL- SASL-IR ID ENABLE IDLE',
+    'IMAP4rev1 LITERAL- SASL-IR ID',
+    ...(terms.capabilities ?? NODE_CAPABILITIES),
     ...(terms.startTls && tls === undefined ? ['STARTTLS'] : []),
     ...(loginAllowed ? [...terms.mechanisms(tls).keys()].map((name) => `AUTH=${name}`) : ['LOGINDISABLED']),
   ].join(' ');

@@ -7,6 +7,7 @@ import { POP3_ANSWER } from './status.ts';
 export const pop3: MailProtocol = {
   name: 'pop3',
   ports: { clear: 110, tls: 995 },
+  absentFrom: [],
   alpn: 'pop3',
   refusal: `-ERR ${POP3_ANSWER.unavailable}\r\n`,
   frontend: (channel, terms) => new Pop3Frontend(channel, terms),

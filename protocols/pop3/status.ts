@@ -19,14 +19,16 @@ export const POP3_ANSWER: Readonly<Record<WireAnswer, string>> = {
 export const POP3_REFERRED: ReadonlySet<WireAnswer> = new Set(['unavailable', 'contactAdmin']);
 
 /**
- * What CAPA lists in the AUTHORIZATION state. TOP and UIDL belong to the node, but some clients ask only now
- * (RFC 2449 section 5 wants them in both states).
+ * What nodes are taken to be able to do, where the listener names nothing else: some clients ask only before the login
+ * (RFC 2449 section 5 wants TOP and UIDL in both states).
  */
+const NODE_CAPABILITIES: readonly string[] = ['TOP', 'UIDL'];
+
+/** What CAPA lists in the AUTHORIZATION state. */
 export function authorizationCapabilities(terms: FrontendTerms, tls: TlsState | undefined): string[] {
   const loginAllowed = tls !== undefined || terms.allowPlaintext;
   return [
-    'TOP',
-    'UIDL',
+    ...(terms.capabilities ?? NODE_CAPABILITIES),
     'RESP-CODES',
     'PIPELINING',
     'AUTH-RESP-CODE',

@@ -134,10 +134,10 @@ const REFUSED: { readonly [Key in Reason]?: string } = {
   disabled: 'the directory says that the account may not log in',
 };
 
-function explainMember({ node, port, forwarded }: Member, account: Account, step: Trace): void {
+function explainMember({ node, port, tls, forwarded }: Member, account: Account, step: Trace): void {
   const { settings, host, name } = node;
   const by = settings.name === name ? '' : `, by the pattern ${settings.name}`;
-  const security = TLS_WORDS[settings.tls.mode];
+  const security = TLS_WORDS[tls.mode];
   step('node', `${name}${by}: ${settings.kind} at ${host} port ${port}, ${security}`);
   const { trust } = settings;
   step(

@@ -22,7 +22,7 @@ export function buildListener(
   path: Path,
   context: ListenerContext,
 ): ListenerSettings | undefined {
-  const { protocol, address, allowPlaintext, greeting, mechanisms } = written;
+  const { protocol, address, allowPlaintext, greeting, capabilities, mechanisms } = written;
   checkPlaintext(written, path, context.report);
   const tls = buildTls(written, path, context);
   const port = written.port ?? usualPort(protocol, written.tls.mode);
@@ -34,7 +34,7 @@ export function buildListener(
     );
   }
   if (tls === undefined || port === undefined) return undefined;
-  return { protocol, address, port, tls, allowPlaintext, greeting, mechanisms };
+  return { protocol, address, port, tls, allowPlaintext, greeting, capabilities, mechanisms };
 }
 
 /** Reports listeners that would take each other's port. */

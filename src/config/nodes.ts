@@ -1,5 +1,5 @@
 import type { Trust } from '../../auth/trust.ts';
-import { PROTOCOLS, usualPort } from '../protocols.ts';
+import { PROTOCOLS, usualNodePort } from '../protocols.ts';
 import type { ListenerSettings, NodeSettings, NodeTls } from '../settings.ts';
 import { checkAuthorities } from './certificates.ts';
 import type { DirectorySettings } from './directories.ts';
@@ -66,23 +66,6 @@ export function checkLoop(
   }
 }
 
-/** Reports a protocol that clients may log in by and that the node has no port for. */
-export function checkPorts(
-  node: NodeSettings,
-  path: Path,
-  listeners: readonly ListenerSettings[],
-  report: Report,
-): void {
-  for (const { protocol } of listeners) {
-    if (node.ports.has(protocol)) continue;
-    report.problem(
-      path,
-      `this node needs a ${protocol} port: there is no usual one with TLS from the start`,
-      `ports: { ${protocol}: … }, or tls: starttls`,
-    );
-  }
-}
-
 /** Reports what a node must be told and no directory says: every login to it would fail. */
 export function checkRequired(
   node: NodeSettings,
@@ -102,11 +85,11 @@ export function checkRequired(
   );
 }
 
-function portsOf({ ports, tls }: NodeConfig): ReadonlyMap<string, number> {
+function portsOf({ kind, ports, tls }: NodeConfig): ReadonlyMap<string, number> {
   const known = new Map<string, number>();
-  for (const protocol of PROTOCOLS.keys()) {
-    const port = ports[protocol] ?? usualPort(protocol, tls.mode);
-    if (port !== undefined) known.set(protocol, port);
+  for (const [name, protocol] of PROTOCOLS) {
+    const port = ports[name] ?? usualNodePort(protocol, kind, tls.mode);
+    if (port !== undefined) known.set(name, port);
   }
   return known;
 }

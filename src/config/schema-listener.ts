@@ -76,6 +76,14 @@ export const listenerSchema = z.strictObject({
     .regex(/^[^[<]*$/, { error: 'a greeting has no [ or <, which clients would take for more than text' })
     .default('Homing ready.')
     .describe("text of the first line that a client sees, behind the protocol's own words"),
+  capabilities: z
+    .array(
+      z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/, { error: 'this is not the name of a capability' }),
+    )
+    .optional()
+    .describe(
+      "what clients are told before the login that the nodes can do: IMAP and POP3 capabilities, Sieve extensions; the protocol's own list if it is left out",
+    ),
   mechanisms: z
     .array(z.enum(MECHANISMS))
     .min(1)

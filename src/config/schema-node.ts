@@ -28,8 +28,7 @@ const portsShape = Object.fromEntries(
 );
 
 function portOf({ name, ports: { clear, tls } }: MailProtocol) {
-  const usual =
-    tls === undefined ? `${clear}; needed with implicit TLS` : `${tls} with implicit TLS, else ${clear}`;
+  const usual = tls === undefined ? `${clear}, by STARTTLS` : `${tls} with implicit TLS, else ${clear}`;
   return port.optional().describe(`${name.toUpperCase()} port: ${usual}`);
 }
 

@@ -1,11 +1,14 @@
 import type { Account } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
+import { nodeTlsAt } from '../protocols.ts';
+import type { NodeTls } from '../settings.ts';
 import type { KnownNode, NodeTable } from './node-table.ts';
 
 /** A node of an account's home, with what it will be told of the account. */
 export interface Member {
   readonly node: KnownNode;
   readonly port: number;
+  readonly tls: NodeTls;
   readonly forwarded: ReadonlyMap<string, string>;
 }
 
@@ -45,7 +48,12 @@ function memberOf(home: string, account: Account, service: string, nodes: NodeTa
   const port = node?.settings.ports.get(service);
   return node === undefined || port === undefined
     ? undefined
-    : { node, port, forwarded: valuesFor(node, account) };
+    : {
+        node,
+        port,
+        tls: nodeTlsAt(service, port, node.settings.tls),
+        forwarded: valuesFor(node, account),
+      };
 }
 
 function valuesFor({ settings }: KnownNode, account: Account): ReadonlyMap<string, string> {

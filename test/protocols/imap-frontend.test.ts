@@ -37,6 +37,9 @@ describe('IMAP greeting and capabilities (RFC 9051 7.1, 6.1.1, 11.7)', () => {
   });
 
   it('lists capabilities in an untagged answer', async () => {
+    expect(
+      await answer('a CAPABILITY\r\n', { terms: { capabilities: ['IDLE', 'MOVE'] }, tls: true }),
+    ).toMatch(/^\* CAPABILITY IMAP4rev1 LITERAL- SASL-IR ID IDLE MOVE AUTH=PLAIN /);
     expect(await answer('a CAPABILITY\r\n', { tls: true })).toBe(
       '* CAPABILITY IMAP4rev1 LITERAL- SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN\r\n' +
         'a OK Capabilities before login listed.\r\n',

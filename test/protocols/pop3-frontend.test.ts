@@ -27,6 +27,12 @@ describe('POP3 greeting and capabilities (RFC 1939, RFC 2449)', () => {
     );
   });
 
+  it('lists what the listener says that the nodes can do', async () => {
+    const output = await answer('CAPA\r\n', { terms: { capabilities: ['TOP', 'LANG'] } });
+
+    expect(output).toMatch(/^\+OK [^\r]*\r\nTOP\r\nLANG\r\nRESP-CODES\r\n/);
+  });
+
   it('lists neither USER nor SASL while logins in clear text are refused, and no STLS in TLS', async () => {
     expect(await answer('CAPA\r\n', NO_PLAINTEXT)).not.toMatch(/USER|SASL/);
     expect(await answer('CAPA\r\n', { tls: true })).not.toContain('STLS');

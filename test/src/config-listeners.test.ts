@@ -46,6 +46,15 @@ describe('listeners', () => {
     expect(settings.listeners[0]?.tls).toMatchObject({ mode: 'implicit', minVersion: 'TLSv1.3' });
   });
 
+  it('may say what their nodes can do', () => {
+    const { settings } = folder.load(listeners('- { protocol: imap, capabilities: [IDLE, THREAD=REFS] }'));
+
+    expect(settings.listeners[0]?.capabilities).toEqual(['IDLE', 'THREAD=REFS']);
+    expect(folder.refusal(listeners('- { protocol: imap, capabilities: [¶"a b"] }'))).toContain(
+      'this is not the name of a capability',
+    );
+  });
+
   it('I32 take passwords in clear text only when that is asked for by name', () => {
     expect(folder.refusal(listeners('- { protocol: imap, tls: ¶none }'))).toContain('allowPlaintext: true');
 
