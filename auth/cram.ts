@@ -9,7 +9,7 @@ export type CramHash = 'md5' | 'sha1' | 'sha256';
 export interface CramStatement {
   readonly proxy: string;
   readonly key: Secret;
-  /** `imap` or `pop3`: a secret derived for one service is of no use at the other. */
+  /** The protocol's name, as `imap`: a secret derived for one service is of no use at the other. */
   readonly service: string;
   readonly user: string;
   /** Who, from where, and what the node needs to open the mailbox. */

@@ -29,7 +29,7 @@ export interface LoginGuard {
 
 /** What else a directory may need to know about a login. */
 export interface LoginContext {
-  /** The service asked for, in lower case: `imap`, `pop3`. */
+  /** The service asked for, in lower case, as `imap`. */
   readonly service: string;
   /** Domain of names without one, where the listener has one of its own. */
   readonly defaultDomain?: string | undefined;

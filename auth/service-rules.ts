@@ -1,6 +1,6 @@
 import { type Entry, valuesOf } from './entry.ts';
 
-/** By service name (`imap`, `pop3`), `*` for all. */
+/** By service name, as `imap`, `*` for all. */
 type ByService<T> = Readonly<Partial<Record<string, T>>>;
 
 /** How a directory says which services an account may use; schemas have four ways. */

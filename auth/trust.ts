@@ -19,7 +19,7 @@ export type Trust =
 export interface ProofSubject {
   /** Account name. */
   readonly user: string;
-  /** `imap` or `pop3`. */
+  /** The protocol's name, as `imap`. */
   readonly service: string;
   readonly facts: ReadonlyMap<string, string>;
   /** What the user proved himself with, for `replay` only; `undefined` where he proved himself without. */

@@ -57,11 +57,16 @@ export class NodeDialogue {
 
   /** Reads the node's next line as it is, octet for character. */
   async hear(): Promise<string> {
+    return await this.hearBy(async (channel) => (await channel.readLine(MAX_LINE_OCTETS)).toString('latin1'));
+  }
+
+  /** Reads what the node says next by the protocol's own reader, which bounds it. */
+  async hearBy<T>(read: (channel: Channel) => Promise<T>): Promise<T> {
     this.#lines += 1;
     if (this.#lines > MAX_LINES) {
       throw this.failure('nodeBrokeProtocol', 'the node talks without end');
     }
-    return (await this.channel.readLine(MAX_LINE_OCTETS)).toString('latin1');
+    return await read(this.channel);
   }
 
   /** Starts TLS; what the node sent in clear text behind its consent is gone with the old channel. @throws {LoginFailure} */

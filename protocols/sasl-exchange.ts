@@ -50,7 +50,7 @@ export async function runSaslExchange(
   channel: Channel,
   framing: SaslFraming,
   server: SaslServer,
-  initial: Buffer | 'badBase64' | undefined,
+  initial: ClientResponse | undefined,
 ): Promise<ExchangeOutcome> {
   let response: ClientResponse | undefined = initial;
   for (let steps = 0; steps < MAX_STEPS; steps += 1) {

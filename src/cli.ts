@@ -29,7 +29,9 @@ async function parse(args: readonly string[], terminal: Terminal): Promise<strin
   let text = '';
   await yargs()
     .scriptName('homing')
-    .usage('$0 <command>\n\nAn IMAP and POP3 authenticating proxy that takes every login to its home node.')
+    .usage(
+      '$0 <command>\n\nAn authenticating proxy for IMAP, POP3 and ManageSieve that takes every login to its home node.',
+    )
     .command(serveCommand(terminal))
     .command(checkCommand(terminal))
     .command(explainCommand(terminal))

@@ -1,11 +1,12 @@
 import { imap } from '../protocols/imap/imap.ts';
 import { pop3 } from '../protocols/pop3/pop3.ts';
 import type { MailProtocol } from '../protocols/protocol.ts';
+import { sieve } from '../protocols/sieve/sieve.ts';
 import type { ListenerTls, NodeSettings, NodeTls } from './settings.ts';
 
 /** The mail protocols that Homing speaks, by name. Whatever depends on which there are is derived from this. */
 export const PROTOCOLS: ReadonlyMap<string, MailProtocol> = new Map(
-  [imap, pop3].map((protocol) => [protocol.name, protocol]),
+  [imap, pop3, sieve].map((protocol) => [protocol.name, protocol]),
 );
 
 /** The port that IANA gave a protocol, in TLS from the start or not; `undefined` where there is none. */

@@ -61,7 +61,7 @@ export interface NodeSettings {
   readonly name: string;
   /** Host name or address; `undefined` takes the name that the directory gave. */
   readonly host: string | undefined;
-  /** How the node takes what it must be told: by ID and XCLIENT, in the user name, or not at all. */
+  /** How the node takes what it must be told: by ID or XCLIENT, in the user name, or not at all. */
   readonly kind: 'dovecot' | 'courier' | 'generic';
   /** Port by protocol name. */
   readonly ports: ReadonlyMap<string, number>;

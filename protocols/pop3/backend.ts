@@ -1,10 +1,9 @@
-import { LoginFailure, type Reason } from '../../auth/failure.ts';
+import type { Reason } from '../../auth/failure.ts';
 import type { Channel } from '../channel.ts';
 import { bareWords, NodeDialogue } from '../node-dialogue.ts';
 import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
+import { xclientCommand } from '../xclient.ts';
 
-/** Dovecot's buffer for the XCLIENT line has room for about so many octets of forwarded data. */
-const MAX_FORWARD_OCTETS = 600;
 /** RFC 5034 section 4: an AUTH line with its initial response has at most 255 octets, CRLF included. */
 const MAX_AUTH_OCTETS = 253;
 /** What a node's refusal means, by its response code (RFC 2449, RFC 3206). Without one of these it refused the proxy. */
@@ -49,15 +48,7 @@ async function announce(dialogue: NodeDialogue, origin: Origin, greeting: string
       'the greeting has no [XCLIENT]: this proxy is not in the login_trusted_networks of the node',
     );
   }
-  const forward = encodeForward(origin.forwarded);
-  const fields = [
-    `ADDR=${origin.client.ip}`,
-    `PORT=${origin.client.port}`,
-    `SESSION=${origin.sessionId}`,
-    `TTL=${origin.ttl}`,
-    ...(forward === '' ? [] : [`FORWARD=${forward}`]),
-  ];
-  dialogue.say('announcing the client by XCLIENT', `XCLIENT ${fields.join(' ')}`);
+  dialogue.say('announcing the client by XCLIENT', xclientCommand(origin));
   await hearOk(dialogue);
 }
 
@@ -100,29 +91,4 @@ function refusalOf(line: string): Reason | undefined {
   }
   const [, code] = /^-ERR \[([A-Z/-]+)\]/i.exec(line) ?? [];
   return REFUSALS.get(code?.toUpperCase() ?? '');
-}
-
-/** Dovecot's FORWARD: `key=value`, tab-escaped, joined by TAB, in base64. */
-function encodeForward(forwarded: ReadonlyMap<string, string>): string {
-  const text = [...forwarded].map(([name, value]) => `${name}=${escapeTab(value)}`).join('\t');
-  if (Buffer.byteLength(text) > MAX_FORWARD_OCTETS) {
-    throw new LoginFailure(
-      'directoryFault',
-      `the forwarded values have more than ${MAX_FORWARD_OCTETS} octets, which XCLIENT cannot carry`,
-    );
-  }
-  return Buffer.from(text).toString('base64');
-}
-
-const TAB_ESCAPES: Readonly<Record<string, string>> = {
-  '\0': '\x010',
-  '\x01': '\x011',
-  '\t': '\x01t',
-  '\r': '\x01r',
-  '\n': '\x01n',
-};
-
-function escapeTab(value: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
-  return value.replaceAll(/[\0\x01\t\r\n]/g, (character) => TAB_ESCAPES[character] ?? '');
 }

@@ -53,9 +53,10 @@ export function modeFromWord(written: unknown): unknown {
 }
 
 const protocols = [...PROTOCOLS.keys()];
+const EITHER = new Intl.ListFormat('en-GB', { type: 'disjunction' });
 
 export const listenerSchema = z.strictObject({
-  protocol: z.enum(protocols).describe(`the mail protocol: ${protocols.join(' or ')}`),
+  protocol: z.enum(protocols).describe(`the mail protocol: ${EITHER.format(protocols)}`),
   address: z
     .union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' })
     .default('::')

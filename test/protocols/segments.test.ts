@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { imap } from '../../protocols/imap/imap.ts';
 import { pop3 } from '../../protocols/pop3/pop3.ts';
 import type { MailProtocol } from '../../protocols/protocol.ts';
+import { sieve } from '../../protocols/sieve/sieve.ts';
 import { converse } from '../support/conversation.ts';
 
 const IMAP_PIECES = [
@@ -48,9 +49,30 @@ const POP3_PIECES = [
   'U',
 ];
 
+const SIEVE_PIECES = [
+  'NOOP\r\n',
+  'NOOP "a\\"b"\r\n',
+  'NOOP {4+}\r\na\r\nb\r\n',
+  'CAPABILITY\r\n',
+  'AUTHENTICATE "PLAIN" "AHUAYmFk"\r\n',
+  'AUTHENTICATE "PLAIN" {8+}\r\nAHUAYmFk\r\n',
+  'AUTHENTICATE "PLAIN"\r\n"*"\r\n',
+  'AUTHENTICATE "LOGIN" "dQ=="\r\n{1+}\r\n!\r\n',
+  'AUTHENTICATE "PLAIN" "AHUAcA=="\r\nLISTSCRIPTS\r\n',
+  'PUTSCRIPT "x" {9+}\r\nLOGOUT\r\n\r\r\n',
+  'NOOP {17000+}\r\n',
+  'LOGOUT\r\n',
+  '\r\n',
+  'EHLO x\r\n',
+  'NOOP "\xff\x00"\r\n',
+  'NOOP\n',
+  '"',
+];
+
 describe.each([
   ['IMAP', imap, IMAP_PIECES],
   ['POP3', pop3, POP3_PIECES],
+  ['ManageSieve', sieve, SIEVE_PIECES],
 ] as [string, MailProtocol, string[]][])('%s input cut into segments', (_name, protocol, pieces) => {
   it('means the same in one segment, octet by octet, and cut anywhere', async () => {
     const script = fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((parts) => parts.join(''));

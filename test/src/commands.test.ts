@@ -54,7 +54,7 @@ describe('homing check', () => {
     expect(output).toBe(`${path}: ok
   listens      imap on 127.0.0.1 port 1143, STARTTLS
   asks         ldaps://ldap1.example.org:636 for all domains, below ou=people,dc=example,dc=org, passwords by bind
-  connects to  node-a at 192.0.2.1 (dovecot), imap 993, pop3 995, TLS from the start, scram-sha-256 as proxy1, must be told home, uid, gid
+  connects to  node-a at 192.0.2.1 (dovecot), imap 993, pop3 995, sieve 4190, TLS from the start, scram-sha-256 as proxy1, must be told home, uid, gid
   logs         info and above, auto
   admin        no listener
 `);
@@ -69,7 +69,7 @@ describe('homing check', () => {
     const { code, output, errors } = await run(['check', path]);
 
     expect([code, output]).toEqual([1, '']);
-    expect(errors).toBe(`${path}:5:17: listeners[0].protocol: this is not one of imap, pop3
+    expect(errors).toBe(`${path}:5:17: listeners[0].protocol: this is not one of imap, pop3, sieve
       - { protocol: imao, adress: 127.0.0.1, port: 1143, tls: starttls }
                     ^
     right: did you mean imap?

@@ -20,9 +20,9 @@ describe('nodes', () => {
     );
 
     expect(settings.nodes.map(({ ports }) => Object.fromEntries(ports))).toEqual([
-      { imap: 993, pop3: 995 },
-      { imap: 143, pop3: 110 },
-      { imap: 1993, pop3: 995 },
+      { imap: 993, pop3: 995, sieve: 4190 },
+      { imap: 143, pop3: 110, sieve: 4190 },
+      { imap: 1993, pop3: 995, sieve: 4190 },
     ]);
   });
 

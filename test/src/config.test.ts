@@ -89,7 +89,7 @@ limits: { connections: 0 }
 
     expect(folder.problems(text)).toEqual([
       '3:28 listeners[0].tls: without TLS passwords can be read by whoever is on the way (tls: starttls or implicit; or allowPlaintext: true where nobody can listen in)',
-      '4:17 listeners[1].protocol: this is not one of imap, pop3 (the mail protocol: imap or pop3)',
+      '4:17 listeners[1].protocol: this is not one of imap, pop3, sieve (the mail protocol: imap, pop3 or sieve)',
       `6:25 directories[0].file: can't read ${folder.path}/nowhere.ldif: there is no such file (a file that this user can read; its path begins at the folder of the configuration file, or with /)`,
       '8:54 nodes[0].trust: replay sends a password, so it needs TLS to the node (tls: implicit or starttls, or a trust that proves without telling: scram-sha-256)',
       '9:24 limits.connections: this is too small: at least 1 (connections of clients at the same time)',
@@ -148,7 +148,7 @@ limits: { connections: 0 }
 
   it('is told which word was meant', () => {
     expect(folder.refusal(good('protocol: imap', 'protocol: ¶imao'))).toBe(
-      'this is not one of imap, pop3 (did you mean imap?)',
+      'this is not one of imap, pop3, sieve (did you mean imap?)',
     );
     expect(folder.refusal(good('tls: starttls', 'tls: ¶startls'))).toBe(
       'this is not one of implicit, starttls, none (did you mean starttls?)',
@@ -160,7 +160,7 @@ limits: { connections: 0 }
 
   it('is told what is missing, and what it is for', () => {
     expect(folder.refusal(good('{ protocol: imap, address', '¶{ address'))).toBe(
-      'protocol is missing (the mail protocol: imap or pop3)',
+      'protocol is missing (the mail protocol: imap, pop3 or sieve)',
     );
   });
 

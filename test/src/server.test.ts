@@ -303,7 +303,7 @@ describe('a listener', () => {
 
   it('is not opened for a protocol that nobody serves', async () => {
     await expect(run({ listener: { protocol: 'smtp' } })).rejects.toThrow(
-      'no protocol "smtp"; there are imap, pop3',
+      'no protocol "smtp"; there are imap, pop3, sieve',
     );
   });
 });

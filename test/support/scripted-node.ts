@@ -14,12 +14,15 @@ export interface NodeVisit {
   readonly transport: MemoryTransport;
 }
 
-/** Lets the proxy log in at a node that greets and replies as the script says. */
+/**
+ * Lets the proxy log in at a node that greets and replies as the script says; `inTls` is what it says unasked when
+ * TLS was started.
+ */
 export async function visit(
   protocol: MailProtocol,
   greeting: string,
   reply: NodeReply,
-  terms: NodeTerms & { readonly tls?: boolean; readonly clockMs?: number },
+  terms: NodeTerms & { readonly tls?: boolean; readonly clockMs?: number; readonly inTls?: string },
 ): Promise<NodeVisit> {
   const transport = new MemoryTransport(terms.tls ?? false);
   const channel = new Channel(transport);
@@ -45,7 +48,7 @@ export async function visit(
         heard.push(line.trimEnd());
         answer(
           transport.current,
-          line === '<TLS>' ? undefined : reply(line.trimEnd(), transport.current.tls !== undefined),
+          line === '<TLS>' ? terms.inTls : reply(line.trimEnd(), transport.current.tls !== undefined),
         );
       }
     }
