@@ -70,7 +70,6 @@ export const IMAP_TRANSCRIPTS: readonly Transcript[] = [
     clear: true,
     steps: [
       'A1 STARTTLS\r\n',
-      /^A1 OK /,
       TLS_HANDSHAKE,
       'A2 CAPABILITY\r\n',
       /^A2 OK /,

@@ -4,7 +4,7 @@ import type { SeenLogin } from './conversation.ts';
 
 /** A wait of the client's for a line of the server. */
 export type Awaited = RegExp;
-/** The client starts TLS, which the server has agreed to in the line before. */
+/** The client waits for the server's consent, and starts TLS. */
 export const TLS_HANDSHAKE = Symbol('TLS handshake');
 
 /** Octets in one segment, or a wait. Characters are octets. */
