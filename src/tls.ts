@@ -1,6 +1,6 @@
 import { constants, createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { connect, createSecureContext, TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect, createSecureContext, type PeerCertificate, TLSSocket } from 'node:tls';
 import { Deadline } from '../auth/deadline.ts';
 import type { ListenerTls, NodeTls } from './settings.ts';
 import { describeTlsProblem } from './tls-problem.ts';
@@ -66,6 +66,7 @@ export function clientUpgrade(tls: Exclude<NodeTls, { mode: 'none' }>, host: str
     ...(isIP(name) === 0 ? { servername: name } : {}),
     // The pin says more than any authority; it is checked below, before anything is sent.
     rejectUnauthorized: tls.pin === undefined,
+    checkServerIdentity: checkNamed,
   };
   return async (socket, signal) => {
     const secured = await handshake(connect({ ...options, socket }), 'secureConnect', signal);
@@ -76,6 +77,13 @@ export function clientUpgrade(tls: Exclude<NodeTls, { mode: 'none' }>, host: str
     }
     return secured;
   };
+}
+
+/** RFC 9525 section 2: a common name is no name of a host, though Node takes it for one where there is no other. */
+function checkNamed(name: string, certificate: PeerCertificate): Error | undefined {
+  return certificate.subjectaltname === undefined
+    ? new Error('its certificate has no subjectAltName; a common name does not count')
+    : checkServerIdentity(name, certificate);
 }
 
 function fingerprint(socket: TLSSocket): string {

@@ -20,6 +20,8 @@ export interface CertificateTerms {
   readonly emails?: readonly string[];
   /** Instead of the common name alone: the parts of the subject, most general first. */
   readonly subject?: readonly forge.pki.CertificateField[];
+  /** Has no alternative names, so that only the common name says what it is. */
+  readonly nameless?: boolean;
 }
 
 /** When a list of revoked certificates ends; in ten days if nothing is said. */
@@ -31,6 +33,8 @@ export interface ListTerms {
 export class TestCa {
   /** The CA's own certificate, PEM. */
   readonly certificate: string;
+  /** The CA's own key, PEM. */
+  readonly key: string;
   readonly #name: string;
   readonly #keys: forge.pki.rsa.KeyPair;
 
@@ -44,10 +48,12 @@ export class TestCa {
       { name: 'subjectKeyIdentifier' },
     ]);
     this.certificate = this.#signed(own);
+    this.key = forge.pki.privateKeyToPem(this.#keys.privateKey);
   }
 
   /** Issues a certificate for localhost, 127.0.0.1 and the names asked for. */
-  issue({ commonName, hostNames = [], expired = false, emails, subject }: CertificateTerms): KeyPair {
+  issue(terms: CertificateTerms): KeyPair {
+    const { commonName, expired = false, nameless = false, emails, subject } = terms;
     const keys = forge.pki.rsa.generateKeyPair({ bits: KEY_BITS });
     const leaf = blank(commonName, this.#name, keys.publicKey);
     if (subject !== undefined) leaf.setSubject([...subject]);
@@ -58,14 +64,7 @@ export class TestCa {
       { name: 'basicConstraints', cA: false },
       { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, critical: true },
       { name: 'extKeyUsage', serverAuth: emails === undefined, clientAuth: emails !== undefined },
-      {
-        name: 'subjectAltName',
-        altNames: [
-          ...(emails ?? []).map((value) => ({ type: 1, value })),
-          ...['localhost', ...hostNames].map((value) => ({ type: 2, value })),
-          { type: 7, ip: '127.0.0.1' },
-        ],
-      },
+      ...(nameless ? [] : [altNames(terms)]),
     ]);
     return { certificate: this.#signed(leaf), key: forge.pki.privateKeyToPem(keys.privateKey) };
   }
@@ -102,6 +101,17 @@ export class TestCa {
     certificate.sign(this.#keys.privateKey, forge.md.sha256.create());
     return forge.pki.certificateToPem(certificate);
   }
+}
+
+function altNames({ hostNames = [], emails = [] }: CertificateTerms) {
+  return {
+    name: 'subjectAltName',
+    altNames: [
+      ...emails.map((value) => ({ type: 1, value })),
+      ...['localhost', ...hostNames].map((value) => ({ type: 2, value })),
+      { type: 7, ip: '127.0.0.1' },
+    ],
+  };
 }
 
 function blank(subject: string, issuer: string, publicKey: forge.pki.PublicKey): forge.pki.Certificate {
