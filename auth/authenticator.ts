@@ -86,6 +86,9 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
   }
   if (proof.kind === 'refuted') {
     const { reason, known, detail } = proof;
+    if (known !== undefined) {
+      await context.guard?.admit(known);
+    }
     return {
       kind: 'refused',
       reason,
@@ -119,6 +122,7 @@ async function judge(
   login: LoginName,
 ): Promise<Judged> {
   if (proof.kind === 'proved' && proof.account !== undefined) {
+    await context.guard?.admit(proof.account.name);
     return { kind: 'right', account: proof.account };
   }
   const directory = directoryOf(options.realms, login);

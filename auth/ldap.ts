@@ -29,6 +29,9 @@ export interface LdapOptions {
   readonly maxBinds: number;
 }
 
+/** Changes with an entry (RFC 4512 section 3.4.4), but not by a failed bind; Active Directory makes it up from whenChanged. */
+const VERSION = 'modifyTimestamp';
+
 /** Makes a directory of LDAP servers. It connects when it is first asked. */
 export function openLdap(options: LdapOptions, onState: ServerObserver): Directory {
   return new LdapDirectory(options, onState);
@@ -60,13 +63,15 @@ class LdapDirectory implements Directory {
     if (entry === undefined) {
       return { kind: 'refused', reason: 'unknownUser', known: undefined };
     }
-    const verdict = await this.#verify(entry, password, signal);
+    const known = valuesOf(entry, schema.options.name)[0];
+    await context.guard?.admit(known ?? entry.dn);
+    const verdict = await this.#verify(entry, password, context, signal);
     context.trace?.(
       'password',
       verify === 'node' ? 'left to the node' : `${verdict} (by ${verify} as ${entry.dn})`,
     );
     if (verdict !== 'right') {
-      return { kind: 'refused', reason: verdict, known: valuesOf(entry, schema.options.name)[0] };
+      return { kind: 'refused', reason: verdict, known };
     }
     return { kind: 'right', account: accountOf(schema, entry, context), unverified: verify === 'node' };
   }
@@ -124,7 +129,7 @@ class LdapDirectory implements Directory {
     const { schema } = this.#options;
     const { base, filter } = search;
     const { scope } = schema.options;
-    const attributes = [...schema.attributes, ...extra];
+    const attributes = [...schema.attributes, VERSION, ...extra];
     let url = '';
     const result = await this.#servers.ask((server) => {
       url = server.url;
@@ -134,8 +139,17 @@ class LdapDirectory implements Directory {
     return readOnlyEntry(result, { search, login, url });
   }
 
-  async #verify(entry: Entry, password: Secret, signal: AbortSignal): Promise<BindVerdict> {
+  async #verify(
+    entry: Entry,
+    password: Secret,
+    { guard }: LoginContext,
+    signal: AbortSignal,
+  ): Promise<BindVerdict> {
     const { schema, allowCleartext, verify } = this.#options;
+    const version = valuesOf(entry, VERSION)[0] ?? '';
+    if (verify !== 'node' && guard?.knownWrong(entry.dn, version, password) === true) {
+      return 'wrongPassword';
+    }
     switch (verify) {
       case 'node':
         return 'right';

@@ -44,10 +44,16 @@ class LdifDirectory implements Directory {
     if (entry === undefined) {
       return { kind: 'refused', reason: 'unknownUser', known: undefined };
     }
-    const verdict = await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
+    const known = valuesOf(entry, schema.options.name)[0];
+    await context.guard?.admit(known ?? entry.dn);
+    // A file never changes, so its entries need no version.
+    const knownWrong = context.guard?.knownWrong(entry.dn, 'file', password) === true;
+    const verdict = knownWrong
+      ? 'wrongPassword'
+      : await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
     context.trace?.('password', verdict);
     if (verdict !== 'right') {
-      return { kind: 'refused', reason: verdict, known: valuesOf(entry, schema.options.name)[0] };
+      return { kind: 'refused', reason: verdict, known };
     }
     return { kind: 'right', account: accountOf(schema, entry, context) };
   }

@@ -20,17 +20,21 @@ import { directorySchema } from './config/schema-directory.ts';
 import { buildExternal } from './config/schema-external.ts';
 import { listenerSchema } from './config/schema-listener.ts';
 import { nodeSchema } from './config/schema-node.ts';
+import { buildThrottle } from './config/schema-throttle.ts';
 import { type Problem, readSource, valueAt } from './config/source.ts';
 import { checkTimes } from './config/times.ts';
 import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
 import type { ListenerSettings, NodeSettings, Settings } from './settings.ts';
+import type { ThrottleSettings } from './throttle/throttle.ts';
 
 /** All that a configuration file says, checked, with its defaults and the content of its files. */
 export interface Config {
   readonly settings: Settings;
   /** The first whose domains fit a login is asked. */
   readonly directories: readonly DirectorySettings[];
+  /** `undefined` where failed logins are not throttled. */
+  readonly throttle: ThrottleSettings | undefined;
   readonly log: { readonly level: Level; readonly format: 'auto' | 'json' | 'pretty' };
   readonly admin: AdminSettings | undefined;
   /** How long sessions may go on when the program is told to stop. */
@@ -173,7 +177,15 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     names: { ...names, defaultDomain: names.defaultDomain },
     external: external && buildExternal(external),
   };
-  return { settings, directories: parts.directories, log, admin, stopMs: times.stop, warnings };
+  return {
+    settings,
+    directories: parts.directories,
+    throttle: buildThrottle(data.throttle),
+    log,
+    admin,
+    stopMs: times.stop,
+    warnings,
+  };
 }
 
 function sound<T>(schema: z.ZodType<T>, value: unknown): T | undefined {

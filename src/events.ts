@@ -1,5 +1,6 @@
 import type { Reason } from '../auth/failure.ts';
 import type { DepartureCause } from '../protocols/protocol.ts';
+import type { CounterKind } from './throttle/counters.ts';
 
 /**
  * Everything that is worth a log line or a counter, each said once, by the place that knows it. The log and the
@@ -17,6 +18,8 @@ export type Event =
   | SessionEnd
   | ConnectionEnd
   | ConnectionRefused
+  | ThrottleStart
+  | Repeated
   | DirectoryState
   | LinesDropped
   | Bug;
@@ -131,6 +134,29 @@ export interface ConnectionRefused {
   readonly client: string;
   readonly why: 'tooManyConnections' | 'acceptFailed';
   readonly detail?: string;
+}
+
+/** Failed logins of one address, network or user became too many; said once for as long as they are counted. */
+export interface ThrottleStart {
+  readonly event: 'throttleStart';
+  /** What they are counted by. */
+  readonly kind: CounterKind;
+  /** As in `LoginEvent`, where they are a user's. */
+  readonly user?: string;
+  /** The IPv4 address or IPv6 network, where they are of one. */
+  readonly client?: string;
+}
+
+/** Events of one kind and one client that have no log line of their own, as there were many. */
+export interface Repeated {
+  readonly event: 'repeated';
+  readonly what: 'login' | 'connectionRefused';
+  readonly protocol: string;
+  readonly client: string;
+  /** The result of the logins, or why the connections were refused. */
+  readonly why: string;
+  /** Left out since the last line. */
+  readonly count: number;
 }
 
 /** A directory server became usable or unusable. */

@@ -26,6 +26,8 @@ export function entryFor(event: Event): Entry {
     case 'sessionEnd':
     case 'clientCertificateRefused':
     case 'connectionRefused':
+    case 'throttleStart':
+    case 'repeated':
     case 'linesDropped':
     case 'bug':
       return OTHER[event.event];
@@ -97,6 +99,8 @@ const OTHER: Readonly<Record<Exclude<Event['event'], 'login' | 'connectionEnd' |
     clientCertificateRefused: { level: 'info', message: 'client certificate is not trusted' },
     sessionEnd: { level: 'info', message: 'session ended' },
     connectionRefused: { level: 'warn', message: 'connection refused' },
+    throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
+    repeated: { level: 'info', message: 'the same again, several times' },
     linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
     bug: { level: 'error', message: 'bug in the proxy' },
   };

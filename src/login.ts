@@ -1,7 +1,7 @@
 /** A login on its way home: whose account it is, and which node let it in. */
 import type { Authenticator } from '../auth/authenticator.ts';
 import { Deadline } from '../auth/deadline.ts';
-import type { LoginContext } from '../auth/directory.ts';
+import type { LoginContext, LoginGuard } from '../auth/directory.ts';
 import { LoginFailure } from '../auth/failure.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { type HomeTerms, openHome } from './home.ts';
@@ -22,6 +22,8 @@ export interface LoginTerms extends HomeTerms {
 export interface LoginConnection extends Pick<Origin, 'client' | 'listener'> {
   readonly protocol: MailProtocol;
   readonly report: SessionReport;
+  /** Stands against guesses; `undefined` where nobody guesses. */
+  readonly guard: LoginGuard | undefined;
 }
 
 /**
@@ -64,8 +66,8 @@ export async function takeHome(
 }
 
 /** What the directories are told of a login besides its proof. */
-export function contextOf({ name }: MailProtocol): LoginContext {
-  return { service: name };
+export function contextOf({ name }: MailProtocol, guard: LoginGuard | undefined): LoginContext {
+  return { service: name, ...(guard !== undefined && { guard }) };
 }
 
 function nameNode(findings: Findings, { name, settings }: KnownNode): void {
@@ -75,14 +77,18 @@ function nameNode(findings: Findings, { name, settings }: KnownNode): void {
 
 async function authenticate(
   attempt: LoginAttempt,
-  { protocol }: LoginConnection,
+  { protocol, guard }: LoginConnection,
   { authenticator, times }: LoginTerms,
   findings: Findings,
 ) {
   const startedMs = performance.now();
   using deadline = new Deadline(times.directoryMs, attempt.abandoned);
   try {
-    const result = await authenticator.authenticate(attempt.proof, contextOf(protocol), deadline.signal);
+    const result = await authenticator.authenticate(
+      attempt.proof,
+      contextOf(protocol, guard),
+      deadline.signal,
+    );
     if (result.kind === 'refused') {
       findings.user = result.known;
       throw new LoginFailure(result.reason, result.detail ?? '');

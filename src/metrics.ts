@@ -1,5 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ConnectionRefused, Event, LoginEvent, Observer, SessionEnd } from './events.ts';
+import type { ThrottleState } from './throttle/throttle.ts';
+import { watchThrottle } from './throttle/throttle-metrics.ts';
 
 /** The counters and histograms of a running proxy, fed by its events. */
 export interface Metrics {
@@ -12,6 +14,8 @@ export interface Metrics {
 export interface MetricsSources {
   /** Log lines lost since the start. */
   droppedLines(): number;
+  /** `undefined` where logins are not throttled. */
+  throttle?(): ThrottleState;
 }
 
 /**
@@ -23,6 +27,7 @@ export function makeMetrics(sources: MetricsSources): Metrics {
   collectDefaultMetrics({ register: registry });
   const meters = makeMeters(registry);
   countDroppedLines(registry, sources);
+  if (sources.throttle !== undefined) watchThrottle(registry, sources.throttle);
   return {
     observe: (event) => count(meters, event),
     contentType: registry.contentType,
@@ -50,6 +55,9 @@ function count(meters: Meters, event: Event): void {
     case 'bug':
       meters.bugs.inc();
       break;
+    case 'throttleStart':
+      meters.throttleStarts.inc({ kind: event.kind });
+      break;
     case 'listening':
       // From the start a graph shall show 0, not nothing.
       startAtZero(meters, event.protocol);
@@ -63,6 +71,7 @@ function count(meters: Meters, event: Event): void {
     case 'stopping':
     case 'stopped':
     case 'linesDropped':
+    case 'repeated':
       break;
   }
 }
@@ -198,6 +207,12 @@ function makeMeters(registry: Registry) {
       name: 'homing_directory_server_up',
       help: 'Whether a directory server is usable.',
       labelNames: ['server'],
+      registers,
+    }),
+    throttleStarts: new Counter({
+      name: 'homing_throttle_starts_total',
+      help: 'Times that failed logins became too many, by what they are counted by.',
+      labelNames: ['kind'],
       registers,
     }),
     bugs: new Counter({

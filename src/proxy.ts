@@ -7,6 +7,7 @@ import { NodeTable } from './routing/node-table.ts';
 import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
 import type { Settings } from './settings.ts';
+import type { Throttle } from './throttle/throttle.ts';
 
 /** A running proxy. */
 export interface ProxyServer extends AsyncDisposable {
@@ -19,18 +20,21 @@ export interface ProxyServer extends AsyncDisposable {
 export interface ProxyParts {
   readonly authenticator: Authenticator;
   readonly observe: Observer;
+  /** Stops who guesses passwords; nobody does if it's left out. */
+  readonly throttle?: Throttle | undefined;
 }
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
 export async function startProxy(
   settings: Settings,
-  { authenticator, observe }: ProxyParts,
+  { authenticator, observe, throttle }: ProxyParts,
 ): Promise<ProxyServer> {
   const listening: Listening[] = [];
   const sessions = new Sessions(settings.limits.connections);
   const context = {
     authenticator,
     observe,
+    throttle,
     nodes: new NodeTable(settings.nodes),
     times: settings.times,
     external: settings.external,

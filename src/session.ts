@@ -1,6 +1,7 @@
 /** One connection from accept to close: let in, logged in at its home, relayed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LoginFailure, type Reason, WIRE_ANSWER } from '../auth/failure.ts';
+import type { Proof } from '../auth/sasl.ts';
 import { Channel } from '../protocols/channel.ts';
 import type {
   Departure,
@@ -16,10 +17,14 @@ import { contextOf, type LoginTerms, takeHome } from './login.ts';
 import { type MechanismParts, offerMechanisms } from './mechanisms.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
+import type { LoginWatch } from './throttle/login-watch.ts';
+import type { Throttle, Tried } from './throttle/throttle.ts';
 
 /** What all sessions of a proxy share. */
 export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external'> {
   readonly observe: Observer;
+  /** `undefined` lets everybody guess. */
+  readonly throttle: Throttle | undefined;
 }
 
 /** What the listener says of a connection. */
@@ -37,6 +42,13 @@ interface Relayed {
   readonly relay: Relay;
   readonly user: string;
   readonly node: string;
+}
+
+/** A login that does not succeed. */
+interface Refused {
+  readonly attempt: LoginAttempt;
+  readonly guard: LoginWatch | undefined;
+  readonly startedMs: number;
 }
 
 /** Failures that are no more than the sign of our giving up. */
@@ -101,9 +113,10 @@ export class Session {
       return undefined;
     }
     const { protocol, mechanisms, frontend: terms } = this.#terms;
-    const { authenticator, times, external } = this.#context;
+    const { authenticator, times, external, throttle } = this.#context;
     const parts = { authenticator, directoryMs: times.directoryMs, external };
-    const offered = offerMechanisms(mechanisms, parts, contextOf(protocol));
+    const guard = throttle?.guard(client.remote.ip);
+    const offered = offerMechanisms(mechanisms, parts, contextOf(protocol, guard));
     const frontend = protocol.frontend(new Channel(client), {
       ...terms,
       mechanisms: (tls) => {
@@ -156,7 +169,8 @@ export class Session {
     const startedMs = performance.now();
     const findings: Findings = {};
     const { remote: client, local: listener } = this.#accepted;
-    const connection = { protocol: this.#terms.protocol, report: this.#report, client, listener };
+    const guard = this.#context.throttle?.watch(client.ip, triedBy(attempt.proof));
+    const connection = { protocol: this.#terms.protocol, report: this.#report, client, listener, guard };
     // What a node opened belongs to the relay, and to nobody else if there comes none.
     using opened = new DisposableStack();
     try {
@@ -165,23 +179,25 @@ export class Session {
       const relay = new Relay(attempt.accept(node.welcome), node, this.#context.times.halfCloseMs);
       opened.move();
       this.#report.login(attempt, 'ok', findings, startedMs);
+      await guard?.end({ result: 'ok', who: findings.user ?? '' });
       return { relay, user: findings.user ?? '', node: findings.node ?? '' };
     } catch (error) {
-      await this.#refuse(attempt, this.#failureOf(error, attempt.abandoned), findings, startedMs);
+      await this.#refuse({ attempt, guard, startedMs }, this.#failureOf(error, attempt.abandoned), findings);
       return undefined;
     }
   }
 
   async #refuse(
-    attempt: LoginAttempt,
+    { attempt, guard, startedMs }: Refused,
     { reason, message }: LoginFailure,
     findings: Findings,
-    startedMs: number,
   ): Promise<void> {
     findings.user ??= this.#context.authenticator.describeUser(attempt.proof.authcid);
+    await guard?.end({ result: reason, who: findings.user });
     findings.detail = message === '' ? undefined : message;
     this.#report.login(attempt, reason, findings, startedMs);
-    await waitToAnswer(startedMs, this.#context.times.failureMs);
+    const { failureMs } = this.#context.times;
+    await waitToAnswer(startedMs, guard?.delayMs(failureMs) ?? failureMs);
     // Who left is told nothing, so leaving early does not tell earlier what became of a guess.
     if (!attempt.abandoned.aborted) {
       attempt.reject(WIRE_ANSWER[reason], this.#report.id);
@@ -213,6 +229,10 @@ export class Session {
     }
     this.#report.connectionEnd(this.#stopping ? 'draining' : how, detail);
   }
+}
+
+function triedBy(proof: Proof): Tried {
+  return proof.kind === 'password' ? { kind: proof.kind, password: proof.password } : { kind: proof.kind };
 }
 
 /** Waits until a failed login may be answered, also for a client that is gone: it holds nothing but a timer. */

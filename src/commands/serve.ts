@@ -7,6 +7,8 @@ import { makeLog } from '../log.ts';
 import { LogOutput } from '../log-output.ts';
 import { makeMetrics } from '../metrics.ts';
 import { startProxy } from '../proxy.ts';
+import { QuietLog } from '../quiet-log.ts';
+import { Throttle } from '../throttle/throttle.ts';
 import { configOption } from './config-option.ts';
 import { stopSignal } from './stop-signal.ts';
 import { isTerminal, type Terminal, wantsColour } from './terminal.ts';
@@ -36,9 +38,14 @@ async function serve(config: Config, { output }: Terminal): Promise<void> {
   const lines = new LogOutput(output);
   const format = config.log.format === 'auto' ? autoFormat(output) : config.log.format;
   const log = makeLog({ level: config.log.level, format, colour: wantsColour(output) }, lines);
-  const metrics = makeMetrics({ droppedLines: () => lines.dropped });
+  const throttle = config.throttle && new Throttle(config.throttle, { observe: (event) => observe(event) });
+  const metrics = makeMetrics({
+    droppedLines: () => lines.dropped,
+    ...(throttle !== undefined && { throttle: () => throttle.state() }),
+  });
+  using quiet = new QuietLog(log);
   const observe: Observer = (event) => {
-    log(event);
+    quiet.observe(event);
     metrics.observe(event);
   };
   process.on('uncaughtExceptionMonitor', (error) => {
@@ -52,17 +59,23 @@ async function serve(config: Config, { output }: Terminal): Promise<void> {
     observe({ event: 'configWarning', line, setting, detail: message });
   }
   try {
-    await run(config, observe, metrics);
+    await run(config, { observe, metrics, throttle });
   } finally {
     await lines.flush(FLUSH_MS);
   }
 }
 
-async function run(config: Config, observe: Observer, metrics: AdminView['metrics']): Promise<void> {
+interface Running {
+  readonly observe: Observer;
+  readonly metrics: AdminView['metrics'];
+  readonly throttle: Throttle | undefined;
+}
+
+async function run(config: Config, { observe, metrics, throttle }: Running): Promise<void> {
   const { settings, stopMs } = config;
   using signal = stopSignal();
   await using directories = openDirectories(config.directories, settings.names, observe);
-  const proxy = await startProxy(settings, { authenticator: directories.authenticator, observe });
+  const proxy = await startProxy(settings, { authenticator: directories.authenticator, observe, throttle });
   let stopping = false;
   const view: AdminView = {
     metrics,

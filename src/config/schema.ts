@@ -4,6 +4,7 @@ import { directorySchema } from './schema-directory.ts';
 import { externalSchema } from './schema-external.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
 import { nodeSchema } from './schema-node.ts';
+import { throttleSchema } from './schema-throttle.ts';
 import { delay, duration, file, listeningPort, proxyName } from './values.ts';
 
 const timesSchema = z.strictObject({
@@ -84,6 +85,7 @@ export const configSchema = z.strictObject({
   nodes: z.array(nodeSchema).min(1).describe('the mail servers that may be connected to'),
   times: timesSchema.prefault({}).describe('how long things may take'),
   limits: limitsSchema.prefault({}).describe('how much is taken on'),
+  throttle: throttleSchema.prefault({}).describe('how failed logins slow down and stop whoever guesses'),
   external: externalSchema
     .optional()
     .describe("whose a client's certificate is, for the mechanism EXTERNAL; none if it is left out"),

@@ -5,24 +5,23 @@ import { z } from 'zod';
 export const duration = durationFrom(1);
 /** A duration that may be `0s`, for none. */
 export const delay = durationFrom(0);
+/** A duration of up to 90 days. */
+export const longDuration = durationFrom(1, { maxMs: 90 * 24 * 3_600_000, most: '90d' });
 
-function durationFrom(leastMs: number) {
-  return z.unknown().transform((written, context) => readDuration(written, leastMs, context));
+function durationFrom(leastMs: number, { maxMs, most } = { maxMs: 24 * 3_600_000, most: '24h' }) {
+  return z.unknown().transform((written, context) => {
+    const [, number, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(String(written)) ?? [];
+    const ms = Math.round(Number(number) * (unit === undefined ? Number.NaN : (MS[unit] ?? Number.NaN)));
+    if (ms >= leastMs && ms <= maxMs) return ms;
+    return refuse(
+      context,
+      `${shown(written)} is not a duration`,
+      `a number and its unit, as in 500ms, 5s, 2m; ${most} at most`,
+    );
+  });
 }
 
-function readDuration(written: unknown, leastMs: number, context: z.RefinementCtx) {
-  const [, number, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)$/.exec(String(written)) ?? [];
-  const ms = Math.round(Number(number) * (unit === undefined ? Number.NaN : (MS[unit] ?? Number.NaN)));
-  if (ms >= leastMs && ms <= MAX_MS) return ms;
-  return refuse(
-    context,
-    `${shown(written)} is not a duration`,
-    'a number and its unit, as in 500ms, 5s, 2m; 24h at most',
-  );
-}
-
-const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const MAX_MS = 24 * 3_600_000;
+const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** SHA-256 of a certificate in hex, with or without colons; read as lower-case hex. */
 export const fingerprint = z

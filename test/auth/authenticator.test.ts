@@ -3,6 +3,7 @@ import { type AuthenticatorOptions, createAuthenticator } from '../../auth/authe
 import type { Account, Bar, Directory, LoginName, Verdict } from '../../auth/directory.ts';
 import { DEFAULT_PUNCTUATION, type NameOptions } from '../../auth/names.ts';
 import { Secret } from '../../auth/secret.ts';
+import { NotedGuard } from '../support/noted-guard.ts';
 
 const NAMES: NameOptions = {
   defaultDomain: undefined,
@@ -213,6 +214,32 @@ describe('the authenticator', () => {
         },
       );
       expect(directory.asked).toEqual(['authenticate alice']);
+    });
+  });
+
+  describe('under a guard', () => {
+    it('names the login name to it before any directory is asked', async () => {
+      const { authenticator, directory } = setUp();
+      const guard = new NotedGuard({ refused: 'alice@example.org' });
+
+      const refused = authenticator.authenticate(proof('ALICE@example.org'), { ...context, guard }, signal);
+
+      await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
+      expect(directory.asked).toEqual([]);
+    });
+
+    it.each([
+      [{ kind: 'refuted', reason: 'wrongPassword', known: 'alice' }, { kind: 'refused' }],
+      [{ kind: 'proved', account: alice }, { kind: 'admitted' }],
+    ] as const)('names the account too that a mechanism found: %j', async (found, result) => {
+      const { authenticator } = setUp();
+      const guard = new NotedGuard();
+      const claim = { authcid: Buffer.from('alice@example.org'), authzid: Buffer.alloc(0) };
+
+      expect(
+        await authenticator.authenticate({ ...claim, ...found }, { ...context, guard }, signal),
+      ).toMatchObject(result);
+      expect(guard.asked).toEqual(['admit alice@example.org', 'admit alice']);
     });
   });
 

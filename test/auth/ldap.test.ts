@@ -78,7 +78,7 @@ describe('the LDAP directory', () => {
     });
 
     expect(server.seen('search')).toEqual([
-      expect.objectContaining({ filter: '(uid=alice)', attributes: ['uid', 'mailhost'] }),
+      expect.objectContaining({ filter: '(uid=alice)', attributes: ['uid', 'mailhost', 'modifytimestamp'] }),
     ]);
     expect(server.seen('bind').map(({ dn }) => dn)).toEqual(['cn=homing,dc=x', 'uid=alice,dc=x']);
   });

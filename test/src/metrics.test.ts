@@ -185,4 +185,20 @@ describe('the metrics', () => {
     expect(await text()).toContain('homing_log_lines_dropped_total 7\n');
     expect(await text()).toContain('process_cpu_seconds_total');
   });
+
+  it('show the throttle where there is one', async () => {
+    const state = {
+      keys: new Map([['address', 5]] as const),
+      refusals: new Map([['user', 3]] as const),
+      knownWrong: 2,
+    };
+    const { observe, text } = makeMetrics({ droppedLines: () => 0, throttle: () => state });
+
+    observe({ event: 'throttleStart', kind: 'user', user: 'ann' });
+
+    expect(await text()).toContain('homing_throttle_keys{kind="address"} 5\n');
+    expect(await text()).toContain('homing_throttle_refusals_total{kind="user"} 3\n');
+    expect(await text()).toContain('homing_throttle_known_wrong_total 2\n');
+    expect(await text()).toContain('homing_throttle_starts_total{kind="user"} 1\n');
+  });
 });

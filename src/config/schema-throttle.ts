@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { isNetwork } from '../throttle/address.ts';
+import type { ThrottleSettings } from '../throttle/throttle.ts';
+import { delay, duration, longDuration } from './values.ts';
+
+const limit = z.int().min(1).max(1_000_000);
+const network = z
+  .string()
+  .refine(isNetwork, { error: 'this is not a network: as 192.0.2.0/24, 2001:db8::/32 or one address' });
+
+export const throttleSchema = z.strictObject({
+  enabled: z.boolean().default(true).describe('whether failed logins are throttled'),
+  window: duration.prefault('15m').describe('how long it takes until failed logins are forgotten'),
+  perUser: limit
+    .default(4)
+    .describe(
+      'different wrong passwords of one user before further logins are refused; below what locks accounts in the directory',
+    ),
+  perUserAndAddress: limit
+    .default(6)
+    .describe('the same for one user from one address: all that counts where he logged in lately'),
+  perAddress: limit.default(30).describe('failed logins of one IPv4 address, or of a /64 of IPv6'),
+  perNetwork: limit.default(120).describe('failed logins of a /48 of IPv6'),
+  overall: limit
+    .default(5000)
+    .describe(
+      'failed logins of all clients; beyond, the other limits are a quarter for whoever is not known',
+    ),
+  maxDelay: duration
+    .prefault('15s')
+    .describe('failed logins are answered later each time, from times.failure up to this'),
+  knownFor: longDuration.prefault('14d').describe('how long after a login a user is known at his address'),
+  rememberWrong: delay
+    .prefault('60s')
+    .describe('how long a wrong password is refused without asking the directory again; 0s asks always'),
+  maxKeys: z
+    .int()
+    .min(1000)
+    .max(10_000_000)
+    .default(100_000)
+    .describe('addresses, networks and users that are remembered, of each kind; about 300 octets each'),
+  exempt: z
+    .array(network)
+    .default([])
+    .describe('networks where many users share an address, as webmail: only users are limited there'),
+});
+
+/** Makes the settings of the throttle. @returns `undefined` where there shall be none. */
+export function buildThrottle(written: z.output<typeof throttleSchema>): ThrottleSettings | undefined {
+  const { enabled, window, maxDelay, knownFor, rememberWrong, ...limits } = written;
+  if (!enabled) return undefined;
+  return {
+    ...limits,
+    windowMs: window,
+    maxDelayMs: maxDelay,
+    knownForMs: knownFor,
+    rememberWrongMs: rememberWrong,
+  };
+}

@@ -1,0 +1,122 @@
+import type { LoginGuard } from '../../auth/directory.ts';
+import { COUNTS_AS_GUESS, type Reason, WIRE_ANSWER } from '../../auth/failure.ts';
+import type { Secret } from '../../auth/secret.ts';
+import { type Charge, randomToken, type Tally } from './counters.ts';
+import type { TriedPassword } from './known-wrong.ts';
+import type { Throttle, Tried } from './throttle.ts';
+
+/** How a login ended. */
+export interface Ended {
+  readonly result: 'ok' | Reason;
+  /** The user as the log may show him: the account's name, or a hash. */
+  readonly who: string;
+}
+
+/**
+ * One login, from its name to its end. A guess at a user is counted at once and given back if it was none, so that
+ * guesses that come together have no more tries than those that come one by one. An address is not: when an office
+ * comes back after a failure, all its clients log in at the same time.
+ */
+export class LoginWatch implements LoginGuard {
+  readonly #throttle: Throttle;
+  readonly #ip: string;
+  readonly #tried: Tried;
+  readonly #names: string[] = [];
+  readonly #taken: { readonly charge: Charge; readonly tally: Tally }[] = [];
+  #atDirectory: TriedPassword | undefined;
+  #refused = false;
+  #failures = 0;
+
+  constructor(throttle: Throttle, ip: string, tried: Tried) {
+    this.#throttle = throttle;
+    this.#ip = ip;
+    this.#tried = tried;
+  }
+
+  async admit(name: string): Promise<void> {
+    if (this.#names.includes(name)) {
+      return;
+    }
+    const address =
+      this.#names.length === 0 ? this.#throttle.chargesOfAddress(this.#ip, undefined, name) : [];
+    const charges = [...address, ...this.#throttle.chargesOfUser(name, this.#ip, this.#userToken())];
+    this.#names.push(name);
+    const taken = await this.#throttle.store.take(charges);
+    if (taken.kind === 'full') {
+      this.#refused = true;
+      this.#throttle.refuse(taken.full);
+    }
+    for (const [index, tally] of taken.tallies.entries()) {
+      const charge = charges[index];
+      if (charge?.kind === 'overall') this.#throttle.noteOverall(tally.count);
+      else if (charge?.token !== undefined) this.#taken.push({ charge, tally });
+    }
+  }
+
+  knownWrong(entry: string, version: string, password: Secret): boolean {
+    this.#atDirectory = { entry, version, password };
+    return this.#throttle.wrong.has(this.#atDirectory);
+  }
+
+  /** Is told once how the login ended. */
+  async end({ result, who }: Ended): Promise<void> {
+    const { store } = this.#throttle;
+    if (result === 'ok') {
+      store.giveBack(this.#taken.map(({ charge }) => charge));
+      for (const name of this.#names) this.#throttle.remember(name, this.#ip);
+      return;
+    }
+    // Who leaves before the answer may have had the directory judge his guess all the same.
+    if (result !== 'abandoned' && !COUNTS_AS_GUESS[WIRE_ANSWER[result]]) {
+      store.giveBack(this.#fresh().map(({ charge }) => charge));
+      return;
+    }
+    if (result === 'wrongPassword' && this.#atDirectory !== undefined) {
+      this.#throttle.wrong.add(this.#atDirectory);
+    }
+    await this.#count(who);
+  }
+
+  /** How long after its login a failure is answered: longer with each one, from who guesses. */
+  delayMs(leastMs: number): number {
+    const { maxDelayMs } = this.#throttle.settings;
+    if (leastMs === 0) {
+      return 0;
+    }
+    if (this.#refused || this.#throttle.isTight) {
+      return Math.max(leastMs, maxDelayMs);
+    }
+    const before = Math.max(0, Math.ceil(this.#failures) - 1);
+    return Math.max(leastMs, Math.min(maxDelayMs, leastMs * 2 ** before));
+  }
+
+  async #count(who: string): Promise<void> {
+    const from = { who, ip: this.#ip };
+    for (const { charge, tally } of this.#fresh()) this.#throttle.noteCount(charge, tally.count, from);
+    // Of the user's own failures only those from here: others may have caused the rest.
+    const here = this.#taken.filter(({ charge }) => charge.kind === 'userAndAddress');
+    const fromAddress = await this.#throttle.countFailure(this.#addressToken(), from);
+    this.#failures = Math.max(fromAddress, ...here.map(({ tally }) => tally.count));
+  }
+
+  #fresh() {
+    return this.#taken.filter(({ tally }) => tally.fresh);
+  }
+
+  #userToken(): number | undefined {
+    switch (this.#tried.kind) {
+      case 'password':
+        return this.#throttle.tokenOf(this.#tried.password.octets);
+      case 'refuted':
+        return randomToken();
+      case 'proved':
+        return undefined;
+    }
+  }
+
+  #addressToken(): number {
+    return this.#tried.kind === 'password'
+      ? this.#throttle.tokenOf(this.#names[0] ?? '', this.#tried.password.octets)
+      : randomToken();
+  }
+}

@@ -1,0 +1,361 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Reason } from '../../../auth/failure.ts';
+import { Secret } from '../../../auth/secret.ts';
+import type { Event } from '../../../src/events.ts';
+import { Throttle, type ThrottleSettings } from '../../../src/throttle/throttle.ts';
+
+const MINUTE_MS = 60_000;
+const SETTINGS: ThrottleSettings = {
+  windowMs: 15 * MINUTE_MS,
+  perAddress: 30,
+  perNetwork: 120,
+  perUser: 4,
+  perUserAndAddress: 6,
+  overall: 100_000,
+  maxDelayMs: 15_000,
+  knownForMs: 24 * 60 * MINUTE_MS,
+  rememberWrongMs: MINUTE_MS,
+  maxKeys: 1000,
+  exempt: ['203.0.113.0/24'],
+};
+const secret = (text: string) => new Secret(Buffer.from(text));
+const password = (text: string) => ({ kind: 'password', password: secret(text) }) as const;
+
+interface Try {
+  readonly from?: string;
+  /** The login name; the account's name, if it is another one, is behind a `>`. */
+  readonly as: string;
+  readonly by: string | undefined;
+  readonly result?: 'ok' | Reason;
+}
+
+function setUp(changes: Partial<ThrottleSettings> = {}) {
+  const clock = { ms: 0 };
+  const events: Event[] = [];
+  const throttle = new Throttle(
+    { ...SETTINGS, ...changes },
+    { observe: (event) => events.push(event), now: () => clock.ms },
+  );
+  /** One login: `throttled`, or the result that it was said to have. */
+  const login = async ({ from = '192.0.2.1', as, by, result = 'wrongPassword' }: Try) => {
+    const [typed = '', account = typed] = as.split('>');
+    const watch = throttle.watch(from, by === undefined ? { kind: 'refuted' } : password(by));
+    let ended = result;
+    try {
+      await watch.admit(typed);
+      await watch.admit(account);
+    } catch (error) {
+      expect(error).toMatchObject({ name: 'LoginFailure', reason: 'throttled' });
+      ended = 'throttled';
+    }
+    await watch.end({ result: ended, who: account });
+    return { ended, delayMs: watch.delayMs(2000) };
+  };
+  /** Guesses until it is refused, and says how often it was not. */
+  const guesses = async (next: (count: number) => Try, most = 2000) => {
+    for (let count = 0; count < most; count += 1) {
+      if ((await login(next(count))).ended === 'throttled') return count;
+    }
+    return most;
+  };
+  return { clock, events, throttle, login, guesses };
+}
+
+describe('the throttle', () => {
+  it('stops who guesses one password after the other from one address (A19)', async () => {
+    const { guesses } = setUp();
+
+    expect(await guesses((count) => ({ as: 'ann', by: `p${count}` }))).toBe(4);
+  });
+
+  it('stops who tries one password on everybody from one address (A19)', async () => {
+    const { guesses } = setUp();
+
+    expect(await guesses((count) => ({ as: `user${count}`, by: 'summer' }))).toBe(30);
+  });
+
+  it('stops guesses at one user from many addresses (A19)', async () => {
+    const { guesses } = setUp();
+
+    expect(await guesses((count) => ({ from: `198.51.100.${count}`, as: 'ann', by: `p${count}` }))).toBe(4);
+  });
+
+  it('counts guesses by all names of an account together', async () => {
+    const { guesses } = setUp();
+
+    const tries = await guesses((count) => ({
+      from: `198.51.100.${count}`,
+      as: `alias${count}>ann`,
+      by: `p${count}`,
+    }));
+
+    expect(tries).toBe(4);
+  });
+
+  it('stops names that nobody has, like those that somebody has', async () => {
+    const { guesses } = setUp();
+
+    expect(await guesses((count) => ({ as: 'nobody', by: `p${count}`, result: 'unknownUser' }))).toBe(4);
+  });
+
+  it('takes a /64 of IPv6 for one address, and stops a /48 whose /64s are many (A19)', async () => {
+    const { guesses } = setUp();
+
+    const within64 = await guesses((count) => ({ from: `2001:db8:1:1::${count}`, as: `a${count}`, by: 'p' }));
+    const within48 = await guesses((count) => ({
+      from: `2001:db8:2:${count.toString(16)}::1`,
+      as: `b${count}`,
+      by: 'p',
+    }));
+
+    expect([within64, within48]).toEqual([30, 120]);
+  });
+
+  it('counts the same wrong password once, for hours', async () => {
+    const { clock, login } = setUp();
+
+    for (; clock.ms < 4 * 60 * MINUTE_MS; clock.ms += 5 * MINUTE_MS) {
+      expect(await login({ as: 'ann', by: 'stale' })).toEqual({ ended: 'wrongPassword', delayMs: 2000 });
+    }
+    expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+  });
+
+  it('counts each proof of a mechanism that sees no password', async () => {
+    const { guesses } = setUp();
+
+    expect(await guesses(() => ({ as: 'ann', by: undefined }))).toBe(4);
+  });
+
+  it('does not count failures that are nobody’s guess', async () => {
+    const { guesses } = setUp();
+
+    for (const result of ['directoryDown', 'disabled', 'nodeUnreachable', 'expired'] as const) {
+      expect(await guesses((count) => ({ as: 'ann', by: `p${count}`, result }), 50)).toBe(50);
+    }
+  });
+
+  it('counts who leaves before the answer: the directory may have counted him', async () => {
+    const { guesses } = setUp();
+
+    expect(await guesses((count) => ({ as: 'ann', by: `p${count}`, result: 'abandoned' }))).toBe(4);
+  });
+
+  it('gives guesses that come together no more tries than others', async () => {
+    const { throttle } = setUp();
+    const watches = Array.from({ length: 100 }, (_, count) =>
+      throttle.watch('192.0.2.1', password(`p${count}`)),
+    );
+
+    const admitted = await Promise.allSettled(watches.map((watch) => watch.admit('ann')));
+
+    expect(admitted.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
+  });
+
+  it('lets a client open many connections with one password at once', async () => {
+    const { throttle } = setUp();
+    const watches = Array.from({ length: 100 }, () => throttle.watch('192.0.2.1', password('right')));
+
+    await Promise.all(watches.map((watch) => watch.admit('ann')));
+    for (const watch of watches) await watch.end({ result: 'ok', who: 'ann' });
+
+    expect(throttle.store.take([{ kind: 'user', id: 'ann', token: undefined, limit: 1 }])).toEqual({
+      kind: 'taken',
+      tallies: [{ count: 0, fresh: false }],
+    });
+  });
+
+  it('lets a whole office come back at the same time, by whatever mechanism', async () => {
+    const { throttle } = setUp();
+    const watches = Array.from({ length: 500 }, (_, count) => {
+      const watch = throttle.watch('192.0.2.1', count % 2 ? password(`p${count}`) : { kind: 'proved' });
+      return { watch, user: `user${Math.floor(count / 10)}` };
+    });
+
+    await Promise.all(
+      watches.map(({ watch, user }, count) => watch.admit(count % 2 ? `${user}${count}` : user)),
+    );
+    for (const { watch, user } of watches) await watch.end({ result: 'ok', who: user });
+
+    expect(throttle.state().keys.get('address')).toBe(0);
+  });
+
+  it('refuses a right proof too where guesses are refused: it may be one', async () => {
+    const { guesses, throttle } = setUp();
+    await guesses(() => ({ as: 'ann', by: undefined }));
+
+    await expect(throttle.watch('192.0.2.1', { kind: 'proved' }).admit('ann')).rejects.toMatchObject({
+      reason: 'throttled',
+    });
+  });
+
+  it('forgets failures little by little', async () => {
+    const { clock, guesses } = setUp();
+    const tries = () => guesses((count) => ({ as: 'ann', by: `p${clock.ms} ${count}` }));
+
+    const first = await tries();
+    clock.ms += SETTINGS.windowMs / 4;
+    const later = await tries();
+    clock.ms += SETTINGS.windowMs;
+
+    expect([first, later, await tries()]).toEqual([4, 1, 4]);
+  });
+
+  it('answers failures of one address later each time, and refusals latest', async () => {
+    const { login } = setUp();
+    const delays: number[] = [];
+
+    for (let count = 0; count < 6; count += 1) {
+      delays.push((await login({ as: 'ann', by: `p${count}` })).delayMs);
+    }
+
+    expect(delays).toEqual([2000, 4000, 8000, 15_000, 15_000, 15_000]);
+  });
+
+  it('never delays where failures have no delay', async () => {
+    const { throttle } = setUp();
+    const watch = throttle.watch('192.0.2.1', password('p'));
+    await watch.admit('ann');
+    await watch.end({ result: 'wrongPassword', who: 'ann' });
+
+    expect(watch.delayMs(0)).toBe(0);
+  });
+
+  it('says once that a user, an address or a network is throttled, and shows it in its state', async () => {
+    const { events, guesses, throttle } = setUp();
+
+    await guesses((count) => ({ as: 'ann@example.org>ann', by: `p${count}` }));
+    await guesses((count) => ({ as: `user${count}`, by: 'p', result: 'unknownUser' }));
+    await guesses((count) => ({ as: 'ann@example.org>ann', by: `q${count}` }));
+
+    expect(events).toEqual([
+      { event: 'throttleStart', kind: 'user', user: 'ann' },
+      { event: 'throttleStart', kind: 'user', user: 'ann' },
+      { event: 'throttleStart', kind: 'address', client: '192.0.2.1' },
+    ]);
+    expect(throttle.state().refusals.get('address')).toBeGreaterThan(0);
+    expect(throttle.state().keys.get('address')).toBe(1);
+  });
+});
+
+describe('a user who logged in lately', () => {
+  const HOME = '192.0.2.80';
+
+  async function known(changes: Partial<ThrottleSettings> = {}) {
+    const made = setUp(changes);
+    await made.login({ from: HOME, as: 'ann@example.org>ann', by: 'right', result: 'ok' });
+    return made;
+  }
+
+  it('is let in at his address while others guess at him from everywhere (A19)', async () => {
+    const { guesses, login } = await known();
+    await guesses((count) => ({ from: `198.51.100.${count}`, as: 'ann', by: `p${count}` }));
+
+    for (const as of ['ann', 'ann@example.org>ann']) {
+      expect(await login({ from: HOME, as, by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+    }
+    expect(await login({ from: '192.0.2.81', as: 'ann', by: 'right', result: 'ok' })).toMatchObject({
+      ended: 'throttled',
+    });
+  });
+
+  it('is let in while others guess at others from his very address (A19)', async () => {
+    const { guesses, login } = await known();
+    await guesses((count) => ({ from: HOME, as: `user${count}`, by: 'p' }));
+
+    expect(await login({ from: HOME, as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+    expect(await login({ from: HOME, as: 'bob', by: 'right', result: 'ok' })).toMatchObject({
+      ended: 'throttled',
+    });
+  });
+
+  it('may guess a little more there, but not without end', async () => {
+    const { guesses } = await known();
+
+    expect(await guesses((count) => ({ from: HOME, as: 'ann', by: `p${count}` }))).toBe(6);
+  });
+
+  it('is known for a time', async () => {
+    const { clock, guesses } = await known();
+    clock.ms += SETTINGS.knownForMs;
+
+    expect(await guesses((count) => ({ from: HOME, as: 'ann', by: `p${count}` }))).toBe(4);
+  });
+
+  it('always passes with the right password, whatever others do (A19)', async () => {
+    const other = fc.record({
+      from: fc.constantFrom(HOME, '198.51.100.1', '198.51.100.2', '2001:db8::1', '203.0.113.7'),
+      as: fc.constantFrom('bob', 'eve', 'nobody', 'ann', 'ann@example.org>ann'),
+      by: fc.integer({ min: 0, max: 30 }).map((guess) => `p${guess}`),
+      waitMs: fc.integer({ min: 0, max: MINUTE_MS }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(other, { maxLength: 150 }), async (others) => {
+        const { clock, login } = await known({ overall: 20 });
+        for (const { waitMs, ...attempt } of others) {
+          clock.ms += waitMs;
+          // From his own address nobody else guesses at him.
+          if (attempt.from !== HOME || !attempt.as.startsWith('ann')) await login(attempt);
+        }
+
+        expect(await login({ from: HOME, as: 'ann', by: 'right', result: 'ok' })).toMatchObject({
+          ended: 'ok',
+        });
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('an address that is exempt', () => {
+  const WEBMAIL = '203.0.113.9';
+
+  it('lets in thousands of users with old passwords in between (A20)', async () => {
+    const { guesses, login } = setUp();
+
+    expect(await guesses((count) => ({ from: WEBMAIL, as: `user${count}`, by: 'p' }), 5000)).toBe(5000);
+    expect(await login({ from: WEBMAIL, as: 'ann', by: 'right', result: 'ok' })).toMatchObject({
+      ended: 'ok',
+    });
+  });
+
+  it('does not help to guess at one user (A20)', async () => {
+    const { guesses } = setUp();
+
+    expect(await guesses((count) => ({ from: WEBMAIL, as: 'ann', by: `p${count}` }))).toBe(4);
+  });
+});
+
+describe('failures from everywhere', () => {
+  it('leave a quarter of its limits to whoever is not known, and are answered late', async () => {
+    const { events, guesses, login } = setUp({ overall: 20 });
+    await login({ from: '192.0.2.80', as: 'ann', by: 'right', result: 'ok' });
+    for (let count = 0; count < 20; count += 1) {
+      await login({ from: `198.51.100.${count}`, as: `user${count}`, by: 'p' });
+    }
+
+    const stranger = await login({ from: '192.0.2.99', as: 'eve', by: 'p' });
+
+    expect(stranger).toEqual({ ended: 'wrongPassword', delayMs: 15_000 });
+    expect(await guesses((count) => ({ from: '192.0.2.98', as: 'bob', by: `p${count}` }))).toBe(1);
+    expect(await login({ from: '192.0.2.80', as: 'ann', by: 'right', result: 'ok' })).toMatchObject({
+      ended: 'ok',
+    });
+    expect(
+      events.filter((event) => event.event === 'throttleStart' && event.kind === 'overall'),
+    ).toHaveLength(1);
+  });
+});
+
+describe('a guard of mechanisms that ask before there is a login', () => {
+  it('refuses whom a login would be refused, and counts nothing', async () => {
+    const { guesses, throttle } = setUp();
+
+    for (let count = 0; count < 100; count += 1) await throttle.guard('192.0.2.2').admit('bob');
+    await guesses((count) => ({ as: 'ann', by: `p${count}` }));
+    const refused = throttle.guard('192.0.2.2').admit('ann');
+
+    await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
+    expect(throttle.guard('192.0.2.2').knownWrong('uid=bob', '', secret('p'))).toBe(false);
+  });
+});
