@@ -14,6 +14,7 @@ import { problemsOf } from './config/issues.ts';
 import { buildListener, checkAdmin, checkDuplicates } from './config/listeners.ts';
 import { checkMechanismNeeds } from './config/mechanism-needs.ts';
 import { buildNode, checkDuplicateNodes, checkLoop, checkRequired } from './config/nodes.ts';
+import { buildOauth } from './config/oauth.ts';
 import { type Findings, gatherFindings } from './config/report.ts';
 import { configSchema } from './config/schema.ts';
 import { directorySchema } from './config/schema-directory.ts';
@@ -27,6 +28,7 @@ import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
 import type { ListenerSettings, NodeSettings, Settings } from './settings.ts';
 import type { ThrottleSettings } from './throttle/throttle.ts';
+import type { OauthSettings } from './token-providers.ts';
 
 /** All that a configuration file says, checked, with its defaults and the content of its files. */
 export interface Config {
@@ -37,6 +39,8 @@ export interface Config {
   readonly throttle: ThrottleSettings | undefined;
   readonly log: { readonly level: Level; readonly format: 'auto' | 'json' | 'pretty' };
   readonly admin: AdminSettings | undefined;
+  /** Whose tokens are taken; `undefined` where tokens let nobody in. */
+  readonly oauth: OauthSettings | undefined;
   /** How long sessions may go on when the program is told to stop. */
   readonly stopMs: number;
   /** What is allowed, but seldom meant. */
@@ -87,6 +91,7 @@ interface Parts {
   readonly listeners: readonly ListenerSettings[];
   readonly nodes: readonly NodeSettings[];
   readonly directories: readonly DirectorySettings[];
+  readonly oauth: OauthSettings | undefined;
 }
 
 /** Builds each part that is sound in itself, even where others are not, so that all problems are told at once. */
@@ -112,13 +117,15 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
     const written = sound(directorySchema, item);
     return written && buildDirectory(written, ['directories', index], common);
   });
+  const writtenOauth = sound(configSchema.shape.oauth, valueAt(data, ['oauth']));
+  const oauth = writtenOauth && buildOauth(writtenOauth, common);
   checkTogether({ listeners, nodes, directories }, findings);
   checkMechanismNeeds(listeners, data, findings);
   const admin = sound(configSchema.shape.admin, valueAt(data, ['admin']));
   if (admin !== undefined) checkAdmin(admin, listeners, findings);
   const times = sound(configSchema.shape.times, valueAt(data, ['times']));
   if (times !== undefined) checkTimes(times, data, findings);
-  return { listeners: present(listeners), nodes: present(nodes), directories: present(directories) };
+  return { listeners: present(listeners), nodes: present(nodes), directories: present(directories), oauth };
 }
 
 type Maybe<T> = readonly (T | undefined)[];
@@ -181,6 +188,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     settings,
     directories: parts.directories,
     throttle: buildThrottle(data.throttle),
+    oauth: parts.oauth,
     log,
     admin,
     stopMs: times.stop,

@@ -2,6 +2,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { LoginContext } from '../auth/directory.ts';
 import { type CertificateMap, externalServer } from '../auth/external.ts';
 import { loginServer } from '../auth/login.ts';
+import { type OauthTerms, oauthBearerServer, xoauth2Server } from '../auth/oauth-mechanisms.ts';
 import { plainServer } from '../auth/plain.ts';
 import type { SaslServerFactory } from '../auth/sasl.ts';
 import type { FrontendTerms } from '../protocols/protocol.ts';
@@ -12,6 +13,8 @@ export interface MechanismParts {
   readonly authenticator: Authenticator;
   /** Directory work in all for one exchange. */
   readonly directoryMs: number;
+  /** Whose tokens are taken; without it tokens let nobody in. */
+  readonly oauth?: Pick<OauthTerms, 'tokens' | 'hosts'> | undefined;
   /** Whose a client's certificate is; without it certificates let nobody in. */
   readonly external?: CertificateMap | undefined;
 }
@@ -29,7 +32,16 @@ const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ['PLAIN', () => plainServer],
   ['LOGIN', () => loginServer],
   ['EXTERNAL', offerExternal],
+  ['OAUTHBEARER', (terms) => offerBearer(oauthBearerServer, terms)],
+  ['XOAUTH2', (terms) => offerBearer(xoauth2Server, terms)],
 ]);
+
+function offerBearer(
+  server: typeof oauthBearerServer,
+  { oauth, directoryMs: judgeMs }: Terms,
+): SaslServerFactory | undefined {
+  return oauth && (() => server({ ...oauth, judgeMs }));
+}
 
 function offerExternal({ external, tls }: Terms): SaslServerFactory | undefined {
   const certificate = tls?.clientCertificate;

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
 import type { Listening, Observer } from './events.ts';
+import type { MechanismParts } from './mechanisms.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Listener } from './server.ts';
@@ -22,12 +23,14 @@ export interface ProxyParts {
   readonly observe: Observer;
   /** Stops who guesses passwords; nobody does if it's left out. */
   readonly throttle?: Throttle | undefined;
+  /** Whose tokens are taken; `undefined` where tokens let nobody in. */
+  readonly oauth?: MechanismParts['oauth'];
 }
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
 export async function startProxy(
   settings: Settings,
-  { authenticator, observe, throttle }: ProxyParts,
+  { authenticator, observe, throttle, oauth }: ProxyParts,
 ): Promise<ProxyServer> {
   const listening: Listening[] = [];
   const sessions = new Sessions(settings.limits.connections);
@@ -38,6 +41,7 @@ export async function startProxy(
     nodes: new NodeTable(settings.nodes),
     times: settings.times,
     external: settings.external,
+    oauth,
     leadsToUs: (node: Transport) => listening.some((listener) => isSame(node, listener)),
   };
   const listeners = settings.listeners.map((listener) => {

@@ -21,7 +21,7 @@ import type { LoginWatch } from './throttle/login-watch.ts';
 import type { Throttle, Tried } from './throttle/throttle.ts';
 
 /** What all sessions of a proxy share. */
-export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external'> {
+export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external' | 'oauth'> {
   readonly observe: Observer;
   /** `undefined` lets everybody guess. */
   readonly throttle: Throttle | undefined;
@@ -113,8 +113,8 @@ export class Session {
       return undefined;
     }
     const { protocol, mechanisms, frontend: terms } = this.#terms;
-    const { authenticator, times, external, throttle } = this.#context;
-    const parts = { authenticator, directoryMs: times.directoryMs, external };
+    const { authenticator, times, external, oauth, throttle } = this.#context;
+    const parts = { authenticator, directoryMs: times.directoryMs, external, oauth };
     const guard = throttle?.guard(client.remote.ip);
     const offered = offerMechanisms(mechanisms, parts, contextOf(protocol, guard));
     const frontend = protocol.frontend(new Channel(client), {

@@ -1,8 +1,10 @@
 import type { CommandModule } from 'yargs';
+import type { CertificateMap } from '../../auth/external.ts';
 import { type DirectorySettings, verifiedBy } from '../config/directories.ts';
 import { describeProblem } from '../config/excerpt.ts';
 import { type Config, loadConfig } from '../config.ts';
 import type { ListenerSettings, NodeSettings } from '../settings.ts';
+import type { ProviderSettings } from '../token-providers.ts';
 import type { Terminal } from './terminal.ts';
 
 /** `homing check FILE`: says what is wrong with a configuration, or what it would run. */
@@ -28,10 +30,12 @@ export function checkCommand({ output }: Terminal): CommandModule<object, { file
 /** TLS in words, for listeners and nodes. */
 export const TLS_WORDS = { none: 'no TLS', starttls: 'STARTTLS', implicit: 'TLS from the start' } as const;
 
-function summary({ settings, directories, log, admin }: Config): string {
+function summary({ settings, directories, oauth, log, admin }: Config): string {
   const lines = [
     ...settings.listeners.map((listener) => ['listens', listenerText(listener)] as const),
     ...directories.map((directory) => ['asks', directoryText(directory)] as const),
+    ...(oauth?.providers ?? []).map((provider) => ['takes', providerText(provider)] as const),
+    ...(settings.external === undefined ? [] : [['takes', certificatesText(settings.external)] as const]),
     ...settings.nodes.map((node) => ['connects to', nodeText(node)] as const),
     ['logs', `${log.level} and above, ${log.format}`] as const,
     ['admin', admin === undefined ? 'no listener' : `http://${admin.address}:${admin.port}/metrics`] as const,
@@ -52,6 +56,22 @@ function directoryText(directory: DirectorySettings): string {
   const whom = domains === undefined ? 'all domains' : domains.join(', ');
   const below = schema.options.base === '' ? '' : `, below ${schema.options.base}`;
   return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}`;
+}
+
+function providerText(provider: ProviderSettings): string {
+  const { issuer, userClaim, domains } = provider.terms;
+  const whose = issuer === undefined ? 'any issuer' : issuer;
+  const by =
+    provider.kind === 'introspection'
+      ? `asking ${provider.url.href}`
+      : `keys in ${provider.keys.kind === 'url' ? provider.keys.url.href : provider.keys.path}`;
+  const whom = domains === undefined ? 'all domains' : domains.join(', ');
+  return `tokens of ${whose} for ${whom}, users by ${userClaim}, by ${by}`;
+}
+
+function certificatesText({ user, entries }: CertificateMap): string {
+  const mapped = entries.length === 0 ? [] : [`a map of ${entries.length}`];
+  return `client certificates, accounts by ${[...mapped, ...(user === undefined ? [] : [user])].join(', then ')}`;
 }
 
 function nodeText({ name, host, kind, ports, tls, trust, required }: NodeSettings): string {

@@ -9,6 +9,7 @@ import { makeMetrics } from '../metrics.ts';
 import { startProxy } from '../proxy.ts';
 import { QuietLog } from '../quiet-log.ts';
 import { Throttle } from '../throttle/throttle.ts';
+import { openTokenProviders } from '../token-providers.ts';
 import { configOption } from './config-option.ts';
 import { stopSignal } from './stop-signal.ts';
 import { isTerminal, type Terminal, wantsColour } from './terminal.ts';
@@ -75,7 +76,14 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
   const { settings, stopMs } = config;
   using signal = stopSignal();
   await using directories = openDirectories(config.directories, settings.names, observe);
-  const proxy = await startProxy(settings, { authenticator: directories.authenticator, observe, throttle });
+  using tokens = config.oauth && openTokenProviders(config.oauth);
+  const oauth = config.oauth && tokens && { hosts: config.oauth.hosts, tokens };
+  const proxy = await startProxy(settings, {
+    authenticator: directories.authenticator,
+    observe,
+    throttle,
+    oauth,
+  });
   let stopping = false;
   const view: AdminView = {
     metrics,

@@ -2,8 +2,12 @@ import type { ListenerSettings } from '../settings.ts';
 import type { Report } from './report.ts';
 import { valueAt } from './source.ts';
 
+const OAUTH = { part: 'oauth', hint: 'oauth: with the identity providers whose tokens are taken' };
+
 /** The part of the configuration that a mechanism can't do without, and what it is there for. */
 const NEEDS: ReadonlyMap<string, { readonly part: string; readonly hint: string }> = new Map([
+  ['OAUTHBEARER', OAUTH],
+  ['XOAUTH2', OAUTH],
   ['EXTERNAL', { part: 'external', hint: 'external: { user: email }, or a map' }],
 ]);
 
@@ -13,6 +17,7 @@ export function checkMechanismNeeds(
   data: unknown,
   report: Report,
 ): void {
+  warnOfNoTokens(listeners, data, report);
   for (const [index, listener] of listeners.entries()) {
     for (const [at, mechanism] of (listener?.mechanisms ?? []).entries()) {
       const need = NEEDS.get(mechanism);
@@ -24,4 +29,21 @@ export function checkMechanismNeeds(
       );
     }
   }
+}
+
+// Each listener says what it offers, so it's easy to forget where providers are new.
+function warnOfNoTokens(
+  listeners: readonly (ListenerSettings | undefined)[],
+  data: unknown,
+  report: Report,
+): void {
+  const offered = listeners.some((listener) =>
+    listener?.mechanisms.some((name) => NEEDS.get(name) === OAUTH),
+  );
+  if (valueAt(data, ['oauth']) === undefined || offered) return;
+  report.warning(
+    ['oauth'],
+    'no listener offers OAUTHBEARER or XOAUTH2, so no token is taken',
+    'listeners with mechanisms: [OAUTHBEARER, XOAUTH2, PLAIN, LOGIN]',
+  );
 }

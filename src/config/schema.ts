@@ -4,6 +4,7 @@ import { directorySchema } from './schema-directory.ts';
 import { externalSchema } from './schema-external.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
 import { nodeSchema } from './schema-node.ts';
+import { oauthSchema } from './schema-oauth.ts';
 import { throttleSchema } from './schema-throttle.ts';
 import { delay, duration, file, listeningPort, proxyName } from './values.ts';
 
@@ -86,6 +87,9 @@ export const configSchema = z.strictObject({
   times: timesSchema.prefault({}).describe('how long things may take'),
   limits: limitsSchema.prefault({}).describe('how much is taken on'),
   throttle: throttleSchema.prefault({}).describe('how failed logins slow down and stop whoever guesses'),
+  oauth: oauthSchema
+    .optional()
+    .describe('whose tokens are taken, for OAUTHBEARER and XOAUTH2; none if it is left out'),
   external: externalSchema
     .optional()
     .describe("whose a client's certificate is, for the mechanism EXTERNAL; none if it is left out"),

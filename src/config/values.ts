@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isLoopback } from './local-address.ts';
 
 /** A duration with its unit, as `500ms`, `5s`, `2m` or `1h`; read as milliseconds. */
 export const duration = durationFrom(1);
@@ -22,6 +23,21 @@ function durationFrom(leastMs: number, { maxMs, most } = { maxMs: 24 * 3_600_000
 }
 
 const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** The https URL of a web service; http only on this machine, where nobody can listen in. */
+export const webUrl = z.string().transform((written, context) => {
+  const url = URL.canParse(written) ? new URL(written) : undefined;
+  if (url === undefined || !['https:', 'http:'].includes(url.protocol)) {
+    return refuse(context, 'this is not the URL of a web service', 'as https://id.example.org/path');
+  }
+  if (url.username !== '' || url.password !== '' || url.hash !== '') {
+    return refuse(context, 'this URL has a user name, a password or a fragment', 'a URL without them');
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
+    return refuse(context, 'http can be read and changed by whoever is on the way', 'https://');
+  }
+  return url;
+});
 
 /** SHA-256 of a certificate in hex, with or without colons; read as lower-case hex. */
 export const fingerprint = z

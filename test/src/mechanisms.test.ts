@@ -21,6 +21,7 @@ function allBut(name: string) {
   const parts = {
     authenticator: { authenticate: NOBODY, lookup: NOBODY, credentials: NOBODY, describeUser: () => '#' },
     directoryMs: 1000,
+    oauth: { hosts: [], tokens: { guide: {}, judge: NOBODY } },
     external: { user: 'commonName', entries: [] } as const,
   };
   const others = MECHANISMS.filter((mechanism) => mechanism !== name);
