@@ -43,11 +43,12 @@ export async function serveCommands<Outcome>(
 ): Promise<Outcome | Departure> {
   try {
     channel().resumeClock();
-    if ((await channel().peek())[0] === TLS_HANDSHAKE_RECORD) {
-      return depart(channel(), 'notMail', '');
-    }
     let bad = 0;
     for (let count = 1; bad < MAX_BAD_COMMANDS && count <= MAX_COMMANDS; count += 1) {
+      // At each command, so that a connection behind STARTTLS is no other than one that was in TLS from the start.
+      if ((await channel().peek())[0] === TLS_HANDSHAKE_RECORD) {
+        return depart(channel(), 'notMail', '');
+      }
       const served = await serveCommand();
       if (count % COMMANDS_PER_TURN === 0) {
         await new Promise((resolve) => setImmediate(resolve));

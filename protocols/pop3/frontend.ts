@@ -75,12 +75,12 @@ export class Pop3Frontend implements Frontend {
     if (isForeignWord(keyword)) {
       return depart(this.#channel, 'notMail', '');
     }
-    if (line.includes(0) || (keyword !== 'AUTH' && line.length > MAX_COMMAND_OCTETS)) {
-      return await this.#bad('The command is too long, or holds a NUL.');
-    }
     const user = this.#user;
     // RFC 1939 section 7: PASS must come immediately after USER.
     this.#user = undefined;
+    if (line.includes(0) || (keyword !== 'AUTH' && line.length > MAX_COMMAND_OCTETS)) {
+      return await this.#bad('The command is too long, or holds a NUL.');
+    }
     switch (keyword) {
       case 'USER':
         return await this.#nameUser(argument);
@@ -139,7 +139,7 @@ export class Pop3Frontend implements Frontend {
 
   async #auth(argument: string): Promise<Served<Outcome>> {
     const [mechanism = '', initial, ...rest] = argument.split(' ');
-    if (mechanism === '') {
+    if (argument === '') {
       // Older than RFC 5034: Outlook asks so which mechanisms there are.
       await this.#list('', this.#loginAllowed() ? [...this.#terms.mechanisms(this.#channel.tls).keys()] : []);
       return undefined;

@@ -145,6 +145,13 @@ describe('IMAP commands before login (RFC 9051 6.2)', () => {
     expect(departed).toBe('notMail');
   });
 
+  it('says as little to one that does so behind STARTTLS', async () => {
+    const { output, departed } = await converse(imap, ['a STARTTLS\r\n', PAUSE, '\x16\x03\x01\r\n']);
+
+    expect(output).toBe('a OK Begin TLS negotiation now.\r\n<TLS>');
+    expect(departed).toBe('notMail');
+  });
+
   it('I25 ends the connection at a line without end', async () => {
     const { output, departed } = await converse(imap, 'a'.repeat(13_000));
 

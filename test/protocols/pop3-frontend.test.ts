@@ -47,6 +47,10 @@ describe('POP3 greeting and capabilities (RFC 1939, RFC 2449)', () => {
   it('P9 T12 lists mechanisms for a bare AUTH, as Outlook asks', async () => {
     expect(await answer('AUTH\r\n')).toBe('+OK\r\nPLAIN\r\nLOGIN\r\n.\r\n');
   });
+
+  it('lists no mechanisms for an AUTH with arguments, however they are spaced', async () => {
+    expect(await answer('AUTH  PLAIN\r\n')).toMatch(/^-ERR [^\r]*\r\n$/);
+  });
 });
 
 describe('POP3 USER and PASS (RFC 1939 7)', () => {
@@ -67,6 +71,7 @@ describe('POP3 USER and PASS (RFC 1939 7)', () => {
   it('P3 wants PASS right behind USER', async () => {
     expect(await answer('PASS x\r\n')).toMatch(/^-ERR PASS comes right behind USER/);
     expect(await answer('USER a\r\nNOOP\r\nPASS p\r\n')).toMatch(/^\+OK\r\n\+OK\r\n-ERR PASS/);
+    expect(await answer('USER a\r\nUSER b\0\r\nPASS p\r\n')).toMatch(/^\+OK\r\n-ERR [^\r]*\r\n-ERR PASS/);
   });
 
   it('P3 forgets USER after a failed PASS', async () => {
