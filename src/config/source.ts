@@ -1,6 +1,6 @@
 import { Alias, type Document, isMap, isNode, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { withoutSecrets } from './excerpt.ts';
-import { syntaxMistake } from './syntax.ts';
+import { contentOf, syntaxMistake } from './syntax.ts';
 
 /** Where a setting stands: names and indexes from the top of the file. */
 export type Path = readonly PropertyKey[];
@@ -37,16 +37,23 @@ export interface Source {
 export function readSource(text: string): Source {
   const lines = text.split(/\r?\n/);
   const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true });
+  const document = parseDocument(text, {
+    lineCounter: counter,
+    prettyErrors: false,
+    merge: true,
+    // What is wrong with a file is said once, and by us.
+    logLevel: 'error',
+  });
   const problemAtOffset = (offset: number, path: Path, words: Pick<Problem, 'message' | 'hint'>): Problem => {
     const { line, col } = counter.linePos(offset);
     const excerpt = withoutSecrets(lines[line - 1] ?? '');
     const { message, hint } = words;
     return { line, column: col, setting: settingName(path), message, hint, excerpt };
   };
-  const mistake = syntaxMistake(document, text);
+  const content = syntaxMistake(document, text) ?? contentOf(document);
+  const mistake = 'message' in content ? content : undefined;
   return {
-    data: mistake === undefined ? document.toJS() : undefined,
+    data: 'data' in content ? content.data : undefined,
     syntaxProblem: mistake && problemAtOffset(mistake.offset, [], mistake),
     has: (path) => find(document, path).depth === path.length,
     problemAt: (path, message, hint) => problemAtOffset(find(document, path).value, path, { message, hint }),

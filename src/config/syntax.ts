@@ -67,3 +67,26 @@ function unknownAlias(document: Document): SyntaxMistake | undefined {
   });
   return found[0];
 }
+
+/** Gives what a document says, or what keeps it from saying anything: a merge of no map, aliases that multiply. */
+export function contentOf(document: Document): { readonly data: unknown } | SyntaxMistake {
+  try {
+    return { data: document.toJS() };
+  } catch (error) {
+    // The parser has no class of its own for these.
+    const message = error instanceof Error ? error.message : String(error);
+    return { offset: firstReference(document), message, hint: 'settings written out' };
+  }
+}
+
+/** Where the first `<<` or alias stands. */
+function firstReference(document: Document): number {
+  const offsets: number[] = [];
+  visit(document, {
+    Alias: (_key, alias) => void offsets.push(alias.range?.[0] ?? 0),
+    Scalar: (key, scalar) => {
+      if (key === 'key' && scalar.source === '<<') offsets.push(scalar.range?.[0] ?? 0);
+    },
+  });
+  return offsets.toSorted((a, b) => a - b)[0] ?? 0;
+}

@@ -213,6 +213,17 @@ limits: { connections: 0 }
     );
   });
 
+  it('is told of a merge of what is no map, and of aliases that multiply', () => {
+    const ones = '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]';
+
+    expect(folder.refusal('listeners:\n  - ¶<<: 993\n')).toContain('Merge sources must be maps');
+    expect(
+      folder.refusal(
+        `a: &a ${ones}\nb: &b [¶${'*a, '.repeat(9)}*a]\nc: &c [${'*b, '.repeat(9)}*b]\nd: [${'*c, '.repeat(9)}*c]\n`,
+      ),
+    ).toContain('Excessive alias count');
+  });
+
   it('is told that it is empty', () => {
     expect(folder.problems('')).toEqual(['1:1 : this is empty: a map of settings is needed']);
   });
