@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { Event } from '../../src/events.ts';
 import { type Answer, HostileNode } from './hostile-node.ts';
-import { type ProtocolName, type ProxyBefore, type ProxyTerms, proxyBefore } from './proxy-before.ts';
+import { type ProxyBefore, type ProxyTerms, proxyBefore } from './proxy-before.ts';
 import { TestCa } from './test-ca.ts';
 import { Wire } from './wire.ts';
 
@@ -26,6 +26,8 @@ export interface Misbehaviour {
   /** What becomes of the login; unavailable by default. */
   readonly answer?: 'in' | 'inUse' | 'tooMany';
 }
+
+type ProtocolName = 'imap' | 'pop3';
 
 const MODES: readonly TlsMode[] = ['none', 'implicit', 'starttls'];
 const PROOF = /AUTHENTICATE|AUTH |XCLIENT|x-originating|^[A-Za-z0-9+/]{12,}={0,2}$/;

@@ -7,7 +7,7 @@ import { makeMetrics } from '../../src/metrics.ts';
 import { type ProxyServer, startProxy } from '../../src/proxy.ts';
 import type { ListenerTls, NodeSettings, NodeTls, Settings, TimeSettings } from '../../src/settings.ts';
 
-export type ProtocolName = 'imap' | 'pop3';
+export type ProtocolName = 'imap' | 'pop3' | 'sieve';
 
 /** What a test wants of the node's entry, and of the proxy. */
 export interface ProxyTerms {
