@@ -112,7 +112,7 @@ describe('the authenticator', () => {
   });
 
   it.each(['', 'al*', 'alice*master', 'al\0ice', 'alice\r\n', Buffer.from([0xff])])(
-    'refuses the name %j and asks no directory',
+    'A10 A11 refuses the name %j and asks no directory',
     async (name) => {
       const { authenticator, directory } = setUp();
 
@@ -125,7 +125,7 @@ describe('the authenticator', () => {
 
   // FAULTS A8: a server could take each of these for an anonymous bind.
   it.each(['', '\0', '\0\0', '\u00ad', '\u200b\u2060', '\ufeff'])(
-    'refuses the password %j and asks no directory',
+    'A8 M1 refuses the password %j and asks no directory',
     async (password) => {
       const { authenticator, directory } = setUp();
 
@@ -137,7 +137,7 @@ describe('the authenticator', () => {
     },
   );
 
-  describe('with a password that is not ASCII', () => {
+  describe('X7 with a password that is not ASCII', () => {
     it('takes UTF-8 as it is', async () => {
       const { authenticator, directory } = setUp();
 
@@ -168,7 +168,7 @@ describe('the authenticator', () => {
 
   describe('with an authzid', () => {
     it.each(['alice@example.org', 'ALICE@example.org', 'alice'])(
-      'admits alice@example.org as %s',
+      'M1 M10 admits alice@example.org as %s',
       async (authzid) => {
         const { authenticator } = setUp();
 
@@ -181,7 +181,7 @@ describe('the authenticator', () => {
       },
     );
 
-    it('finds out that two names are of one account', async () => {
+    it('M10 finds out that two names are of one account', async () => {
       const { authenticator, directory } = setUp();
 
       const asked = proof('alice', 'right', 'alice@example.org');
@@ -193,7 +193,7 @@ describe('the authenticator', () => {
       expect(directory.asked).toEqual(['authenticate alice', 'lookup alice@example.org']);
     });
 
-    it.each(['bob', 'nobody', 'a*', 'al\0ice'])('does not let alice act for %j', async (authzid) => {
+    it.each(['bob', 'nobody', 'a*', 'al\0ice'])('A10 M1 does not let alice act for %j', async (authzid) => {
       const { authenticator } = setUp();
 
       expect(
@@ -205,7 +205,7 @@ describe('the authenticator', () => {
       });
     });
 
-    it('calls a wrong password that first', async () => {
+    it('M1 calls a wrong password that first', async () => {
       const { authenticator, directory } = setUp();
 
       expect(await authenticator.authenticate(proof('alice', 'wrong', 'bob'), context, signal)).toMatchObject(
@@ -286,7 +286,7 @@ describe('the authenticator', () => {
   });
 
   // FAULTS A10: the account's name goes to the node.
-  it('calls an account name with a separator in it a fault of the directory', async () => {
+  it('A10 calls an account name with a separator in it a fault of the directory', async () => {
     const directory = new NotedDirectory({ eve: accountNamed('victim*master') });
     const { authenticator } = setUp({ realms: [{ domains: undefined, directory }] });
 

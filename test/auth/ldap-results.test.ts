@@ -95,7 +95,7 @@ describe('readOnlyEntry', () => {
     [50, '50 insufficientAccessRights: bindDn may not search below ou=people,dc=x'],
     [53, '53 unwillingToPerform'],
     [4096, 'result 4096'],
-  ])('says what to look at for result %i', (code, message) => {
+  ])('A33 says what to look at for result %i', (code, message) => {
     expect(() => readOnlyEntry(found(code), asked())).toThrow(
       expect.objectContaining({ message: `${message} ${where}` }),
     );

@@ -68,7 +68,7 @@ function usersBound(server: ScriptedLdap): string[] {
 }
 
 describe('the LDAP directory', () => {
-  it('asks for each login one search, for needed attributes only, and one bind', async () => {
+  it('A35 A34 asks for each login one search, for needed attributes only, and one bind', async () => {
     await using server = await ScriptedLdap.start();
     await using ldap = open([server]);
 
@@ -108,7 +108,7 @@ describe('the LDAP directory', () => {
     expect(server.seen('bind').filter(({ dn }) => dn === 'cn=homing,dc=x')).toHaveLength(1);
   });
 
-  it('sends no bind for an empty password, nor for an entry without a DN', async () => {
+  it('A8 sends no bind for an empty password, nor for an entry without a DN', async () => {
     await using server = await ScriptedLdap.start();
     await using ldap = open([server]);
 
@@ -122,7 +122,7 @@ describe('the LDAP directory', () => {
     expect(usersBound(server)).toEqual([]);
   });
 
-  it('has no bind beside another on one connection, and no more connections than allowed', async () => {
+  it('A38 has no bind beside another on one connection, and no more connections than allowed', async () => {
     const busy = new Map<Socket, number>();
     let most = 0;
     await using server = await ScriptedLdap.start(async (request, socket) => {
@@ -157,7 +157,7 @@ describe('the LDAP directory', () => {
   });
 
   // FAULTS A38
-  it('lets one slow search delay nobody else, and keeps its connection', async () => {
+  it('A38 lets one slow search delay nobody else, and keeps its connection', async () => {
     await using server = await ScriptedLdap.start((request) =>
       request.kind === 'search' && request.filter === '(uid=slow)' ? undefined : answerAll(request),
     );
@@ -283,7 +283,7 @@ describe('the LDAP directory', () => {
   });
 
   // FAULTS F9
-  it('calls several entries a fault of the directory', async () => {
+  it('A9 calls several entries a fault of the directory', async () => {
     await using server = await ScriptedLdap.start((request) =>
       request.kind === 'search'
         ? Buffer.concat([
@@ -434,7 +434,7 @@ describe('the LDAP directory', () => {
   });
 
   describe('with StartTLS', () => {
-    it('sends nothing in clear text when the server refuses', async () => {
+    it('A33 sends nothing in clear text when the server refuses', async () => {
       await using server = await ScriptedLdap.start((request) => extendedResponse(request.id, 52));
       await using ldap = open([server], {}, 'startTls');
 
@@ -442,7 +442,7 @@ describe('the LDAP directory', () => {
       expect(server.seen('bind')).toEqual([]);
     });
 
-    it('refuses octets that came behind the answer, before TLS', async () => {
+    it('A33 refuses octets that came behind the answer, before TLS', async () => {
       await using server = await ScriptedLdap.start((request) =>
         Buffer.concat([extendedResponse(request.id, 0), bindResponse(request.id + 1, 0, {})]),
       );
@@ -481,7 +481,7 @@ describe('the LDAP directory', () => {
     expect(usersBound(server)).toEqual([]);
   });
 
-  it('asks for the stored password only to compare it', async () => {
+  it('A35 asks for the stored password only to compare it', async () => {
     await using server = await ScriptedLdap.start((request) =>
       request.kind === 'search'
         ? Buffer.concat([

@@ -37,7 +37,7 @@ describe('readLoginName', () => {
     expect(read('Alice', { lowerCase: false })?.full).toBe('Alice');
   });
 
-  it('takes composed and decomposed letters for the same name', () => {
+  it('M10 takes composed and decomposed letters for the same name', () => {
     expect(read('zoe\u0308')?.full).toBe('zo\u00eb');
   });
 
@@ -73,7 +73,7 @@ describe('readLoginName', () => {
     expect(read(name)).toBeUndefined();
   });
 
-  it('refuses octets that are not UTF-8', () => {
+  it('X7 refuses octets that are not UTF-8', () => {
     expect(read(Buffer.from([0x61, 0x80]))).toBeUndefined();
     expect(read(Buffer.from([0xc0, 0xaf]))).toBeUndefined();
   });
@@ -84,7 +84,7 @@ describe('readLoginName', () => {
     expect(read('a'.repeat(250), { defaultDomain: 'example.org' })).toBeUndefined();
   });
 
-  it('never takes separators and control characters, even if the punctuation lists them', () => {
+  it('A10 A11 never takes separators and control characters, even if the punctuation lists them', () => {
     const punctuation = '*%\t\0 ';
 
     expect(read('a b', { punctuation })).toBeDefined();

@@ -280,7 +280,7 @@ describe('the LDAP directory on OpenLDAP', () => {
   });
 
   // FAULTS A8: counted in slapd's own log.
-  it('sends no request for a password that a server could take for empty', async () => {
+  it('A8 sends no request for a password that a server could take for empty', async () => {
     await using ldap = open();
     const authenticator = createAuthenticator({
       realms: [{ domains: undefined, directory: ldap.directory }],
@@ -312,7 +312,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     expect(await serverLog('ldap-master')).not.toContain('grace.alias@example.org');
   });
 
-  it('asks for what it needs of an entry, and not for its password', async () => {
+  it('A35 asks for what it needs of an entry, and not for its password', async () => {
     await using ldap = open();
     await ldap.login('frank.alias@example.org', accounts.frank.password);
 
@@ -337,7 +337,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     '\uff0a',
     'cn=x,dc=y',
     'x'.repeat(1024),
-  ])('finds nobody by the name %j', async (user) => {
+  ])('A9 finds nobody by the name %j', async (user) => {
     await using ldap = open();
 
     expect(await ldap.login(user, accounts.alice.password)).toMatchObject({ reason: 'unknownUser' });

@@ -20,7 +20,7 @@ async function greeting(tls: boolean, allowPlaintext: boolean): Promise<string> 
 }
 
 describe('IMAP greeting and capabilities (RFC 9051 7.1, 6.1.1, 11.7)', () => {
-  it('I1 greets with OK and its capabilities, never PREAUTH', async () => {
+  it('I1 X5 X9 M9 greets with OK and its capabilities, never PREAUTH', async () => {
     expect(await greeting(true, false)).toBe(
       '* OK [CAPABILITY IMAP4rev1 LITERAL- SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] ready\r\n',
     );
@@ -32,7 +32,7 @@ describe('IMAP greeting and capabilities (RFC 9051 7.1, 6.1.1, 11.7)', () => {
     );
   });
 
-  it('I14 offers STARTTLS and mechanisms where the listener allows logins in clear text', async () => {
+  it('I14 X9 offers STARTTLS and mechanisms where the listener allows logins in clear text', async () => {
     expect(await greeting(false, true)).toContain('STARTTLS AUTH=PLAIN AUTH=LOGIN]');
   });
 
@@ -183,7 +183,7 @@ describe('IMAP LOGIN (RFC 9051 6.2.3)', () => {
     ['atoms', 'a LOGIN u p\r\n', 'u', 'p'],
     ['quoted strings', 'a LOGIN "te\\\\\\"st" "se\\\\cret"\r\n', 'te\\"st', 'se\\cret'],
     ['a quoted password with spaces and brackets', 'a LOGIN u "p w(d{%*}"\r\n', 'u', 'p w(d{%*}'],
-    ['8-bit octets (T26)', 'a LOGIN "us\xc3\xa9r" "p\xc3\xa4ss"\r\n', 'us\xc3\xa9r', 'p\xc3\xa4ss'],
+    ['8-bit octets (T26, X7)', 'a LOGIN "us\xc3\xa9r" "p\xc3\xa4ss"\r\n', 'us\xc3\xa9r', 'p\xc3\xa4ss'],
     [
       'an unquoted name with signs (T9)',
       'a LOGIN o\'neil+tag@ex "p\\"w\\\\x"\r\n',
@@ -242,7 +242,7 @@ describe('IMAP LOGIN (RFC 9051 6.2.3)', () => {
     );
   });
 
-  it('consumes a non-synchronising literal above 4096 octets and answers BAD (RFC 7888 5)', async () => {
+  it('X1 consumes a non-synchronising literal above 4096 octets and answers BAD (RFC 7888 5)', async () => {
     const accepted = await converse(imap, `a LOGIN u {4096+}\r\n${'x'.repeat(4096)}\r\n`);
     const refused = await converse(imap, `a LOGIN u {4097+}\r\n${'x'.repeat(4097)}\r\nb NOOP\r\n`);
 
@@ -339,8 +339,8 @@ describe('IMAP LOGIN (RFC 9051 6.2.3)', () => {
   });
 });
 
-describe('IMAP answers to failed logins (RFC 5530)', () => {
-  it('I29 tells an unknown user, a wrong password and a locked account the same, octet for octet', async () => {
+describe('X4 IMAP answers to failed logins (RFC 5530)', () => {
+  it('I29 A18 tells an unknown user, a wrong password and a locked account the same, octet for octet', async () => {
     const answers = await Promise.all(
       (['unknownUser', 'wrongPassword', 'locked', 'badName'] as const).map((reason) =>
         answer('a LOGIN u x\r\n', { judge: () => reason }),
@@ -378,7 +378,7 @@ describe('IMAP AUTHENTICATE (RFC 9051 6.2.2, RFC 4959)', () => {
     expect(logins).toEqual([{ authzid: '', authcid: 'u', password: 'p', mechanism: 'PLAIN' }]);
   });
 
-  it('T3 takes an initial response', async () => {
+  it('T3 X2 takes an initial response', async () => {
     expect(await answer(`1 AUTHENTICATE PLAIN ${PLAIN_OK}\r\n`)).toBe(
       '1 OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n',
     );
@@ -390,20 +390,20 @@ describe('IMAP AUTHENTICATE (RFC 9051 6.2.2, RFC 4959)', () => {
     expect(logins).toEqual([{ authzid: 'u', authcid: 'u', password: 'p', mechanism: 'PLAIN' }]);
   });
 
-  it('runs LOGIN with its two prompts', async () => {
+  it('M2 runs LOGIN with its two prompts', async () => {
     const { output, logins } = await converse(imap, `a AUTHENTICATE LOGIN\r\n${b64('u')}\r\n${b64('p')}\r\n`);
 
     expect(output).toBe('+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\na OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n');
     expect(logins).toEqual([{ authzid: '', authcid: 'u', password: 'p', mechanism: 'LOGIN' }]);
   });
 
-  it('takes the user name of LOGIN as initial response', async () => {
+  it('M2 X2 takes the user name of LOGIN as initial response', async () => {
     expect(await answer(`a AUTHENTICATE LOGIN ${b64('u')}\r\n${b64('p')}\r\n`)).toBe(
       '+ UGFzc3dvcmQ6\r\na OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n',
     );
   });
 
-  it('I20 answers NO to a mechanism that it does not have', async () => {
+  it('I20 M9 answers NO to a mechanism that it does not have', async () => {
     expect(await answer('a AUTHENTICATE EXTERNAL =\r\nb AUTHENTICATE GSSAPI\r\n')).toBe(
       'a NO Unsupported authentication mechanism.\r\nb NO Unsupported authentication mechanism.\r\n',
     );
@@ -432,13 +432,13 @@ describe('IMAP AUTHENTICATE (RFC 9051 6.2.2, RFC 4959)', () => {
     ['no NUL', 'u p'],
     ['one NUL', 'u\0p'],
     ['three NULs', '\0u\0p\0'],
-  ])('answers BAD to a PLAIN message with %s (RFC 4616)', async (_what, message) => {
+  ])('M1 answers BAD to a PLAIN message with %s (RFC 4616)', async (_what, message) => {
     expect(await answer(`a AUTHENTICATE PLAIN ${b64(message)}\r\n`)).toBe(
       'a BAD This is no message of PLAIN.\r\n',
     );
   });
 
-  it('takes fields of 255 octets', async () => {
+  it('M1 takes fields of 255 octets', async () => {
     const long = 'x'.repeat(255);
     const { logins } = await converse(imap, `a AUTHENTICATE PLAIN ${b64(`${long}\0${long}\0${long}`)}\r\n`);
 
@@ -514,7 +514,7 @@ describe('IMAP STARTTLS (RFC 9051 6.2.1)', () => {
   });
 });
 
-describe('IMAP ID (RFC 2971)', () => {
+describe('X3 IMAP ID (RFC 2971)', () => {
   it.each([
     ['NIL', 'ID NIL'],
     ['an empty list', 'ID ()'],

@@ -75,7 +75,7 @@ describe('the admin listener', () => {
     expect(response.status).toBe(200);
   });
 
-  it('knows nothing else', async () => {
+  it('A36 knows nothing else', async () => {
     const url = await start();
 
     expect((await fetch(`${url}/`)).status).toBe(404);
@@ -83,7 +83,7 @@ describe('the admin listener', () => {
     expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
   });
 
-  it('does not read headers without end', async () => {
+  it('A36 does not read headers without end', async () => {
     const url = new URL(await start());
     const socket = connect(Number(url.port), url.hostname);
 

@@ -24,7 +24,7 @@ describe('files with secrets', () => {
     ['keyFile: ¶proxy1.key', 'proxy1.key'],
     ['keyFile: ¶key.pem', 'key.pem'],
     ['passwordFile: ¶ldap.password', 'ldap.password'],
-  ])('are refused when others can read them: %s', (setting, name) => {
+  ])('A31 are refused when others can read them: %s', (setting, name) => {
     const path = join(folder.path, name);
     chmodSync(path, 0o640);
 
@@ -58,7 +58,7 @@ describe('files with secrets', () => {
 });
 
 describe('secrets', () => {
-  it('are never printed, whatever else is', () => {
+  it('A31 are never printed, whatever else is', () => {
     const config = folder.load(GOOD);
 
     expect(inspect(config, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain(CANARY);

@@ -47,14 +47,14 @@ describe('a configuration file', () => {
     expect(settings.times).toMatchObject({ nodeMs: 60_000, failureMs: 500, connectMs: 1500 });
   });
 
-  it('logs as people read it on a terminal only, and opens no admin listener unasked', () => {
+  it('A36 logs as people read it on a terminal only, and opens no admin listener unasked', () => {
     const { log, admin } = folder.load(GOOD);
 
     expect(log).toEqual({ level: 'info', format: 'auto' });
     expect(admin).toBeUndefined();
   });
 
-  it('opens the admin listener on loopback', () => {
+  it('A36 opens the admin listener on loopback', () => {
     expect(folder.load(`${GOOD}admin: {}\n`).admin).toEqual({ address: '127.0.0.1', port: 9143 });
   });
 

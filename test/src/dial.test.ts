@@ -112,7 +112,7 @@ describe('dial', () => {
     transport.destroy();
   });
 
-  it('reaches a node that listens on one of the addresses of localhost only', async () => {
+  it('X13 reaches a node that listens on one of the addresses of localhost only', async () => {
     await using home = await node('* OK ready\r\n');
 
     const transport = await dial({ host: 'localhost', port: home.port, tls: CLEAR }, NEVER);
@@ -121,7 +121,7 @@ describe('dial', () => {
     expect(await greetingOf(transport)).toBe('* OK ready');
   });
 
-  it('tries each address of a name', async () => {
+  it('X13 tries each address of a name', async () => {
     await using home = await node('* OK ready\r\n');
     nameHas('127.0.0.2', '127.0.0.1');
 
