@@ -1,3 +1,4 @@
+import { url as inspectorUrl } from 'node:inspector';
 import type { CommandModule } from 'yargs';
 import { type AdminView, startAdmin } from '../admin.ts';
 import { type Config, loadConfig } from '../config.ts';
@@ -12,7 +13,7 @@ import { Throttle } from '../throttle/throttle.ts';
 import { openTokenProviders } from '../token-providers.ts';
 import { configOption } from './config-option.ts';
 import { stopSignal } from './stop-signal.ts';
-import { isTerminal, type Terminal, wantsColour } from './terminal.ts';
+import { isTerminal, OperatorError, type Terminal, wantsColour } from './terminal.ts';
 
 /** Time for the last log lines when their reader is slow. */
 const FLUSH_MS = 1000;
@@ -31,8 +32,20 @@ export function serveCommand(terminal: Terminal): CommandModule<object, { config
             'it takes no more clients, waits for the sessions for the time that times.stop gives (after Ctrl-C for ' +
             'a moment only), and ends with code 0. A second signal ends it at once.',
         ),
-    handler: ({ config }) => serve(loadConfig(config), terminal),
+    handler: async ({ config }) => {
+      refuseInspector();
+      await serve(loadConfig(config), terminal);
+    },
   };
+}
+
+/** Whoever reaches an inspector reads every password and key in memory, without being asked who he is. */
+function refuseInspector(): void {
+  if (inspectorUrl() !== undefined) {
+    throw new OperatorError(
+      'serve does not run with --inspect: it opens all secrets to everyone who reaches its port; debug `homing demo`',
+    );
+  }
 }
 
 async function serve(config: Config, { output }: Terminal): Promise<void> {

@@ -56,6 +56,25 @@ describe('homing serve', () => {
     expect(JSON.stringify(lines)).not.toContain(CANARY);
   });
 
+  it('A31 does not start with an inspector, which would open its secrets', { timeout: 20_000 }, async () => {
+    const path = folder.write('serve.yaml', CONFIG);
+    const child = spawn(
+      process.execPath,
+      ['--inspect=127.0.0.1:0', 'src/main.ts', 'serve', '--config', path],
+      { stdio: 'pipe' },
+    );
+    started.push(child);
+    let said = '';
+    child.stderr.on('data', (octets: Buffer) => {
+      said += octets.toString();
+    });
+
+    const [code] = await once(child, 'close');
+
+    expect(code).toBe(1);
+    expect(said).toContain('homing: serve does not run with --inspect');
+  });
+
   it('goes on without the reader of its log, and counts the lines', { timeout: 20_000 }, async () => {
     const { child, line } = serve(CONFIG);
     const { port } = await line('adminListening');
