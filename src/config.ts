@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { AdminSettings } from './admin.ts';
+import { checkBalancers } from './config/balancers.ts';
 import {
   buildDirectory,
   checkDomains,
@@ -26,6 +27,7 @@ import { type Problem, readSource, valueAt } from './config/source.ts';
 import { checkTimes } from './config/times.ts';
 import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
+import { Networks } from './networks.ts';
 import type { ListenerSettings, NodeSettings, Settings } from './settings.ts';
 import type { ThrottleSettings } from './throttle/throttle.ts';
 import type { OauthSettings } from './token-providers.ts';
@@ -121,6 +123,7 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   const oauth = writtenOauth && buildOauth(writtenOauth, common);
   checkTogether({ listeners, nodes, directories }, findings);
   checkMechanismNeeds(listeners, data, findings);
+  checkBalancers(sound(configSchema.shape.balancers, valueAt(data, ['balancers'])), findings);
   const admin = sound(configSchema.shape.admin, valueAt(data, ['admin']));
   if (admin !== undefined) checkAdmin(admin, listeners, findings);
   const times = sound(configSchema.shape.times, valueAt(data, ['times']));
@@ -170,6 +173,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     listeners: parts.listeners,
     nodes: parts.nodes,
     times: {
+      proxyHeaderMs: times.proxyHeader,
       unauthenticatedMs: times.unauthenticated,
       tlsHandshakeMs: times.tlsHandshake,
       directoryMs: times.directory,
@@ -183,11 +187,12 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     limits,
     names: { ...names, defaultDomain: names.defaultDomain },
     external: external && buildExternal(external),
+    balancers: new Networks(data.balancers),
   };
   return {
     settings,
     directories: parts.directories,
-    throttle: buildThrottle(data.throttle),
+    throttle: buildThrottle(data.throttle, data.balancers),
     oauth: parts.oauth,
     log,
     admin,

@@ -65,6 +65,9 @@ interface Connection {
   /** IP address. */
   readonly client: string;
   readonly clientPort: number;
+  /** IP address of the balancer that introduced the client, if one did, and its own name for the connection. */
+  readonly balancer?: string;
+  readonly balancerId?: string;
 }
 
 /** One login, with its result. */
@@ -76,6 +79,8 @@ export interface LoginEvent extends Connection {
   readonly mechanism: string;
   /** `TLSv1.3`, or `none`. */
   readonly tls: string;
+  /** The name that the client asked for by SNI. */
+  readonly serverName?: string;
   readonly node?: string;
   /** The node's name or pattern in the configuration, for metrics: `node` is as the directory gave it. */
   readonly nodeEntry?: string;
@@ -122,7 +127,8 @@ export interface SessionEnd extends Connection {
 /** A connection that ended without a session. */
 export interface ConnectionEnd extends Connection {
   readonly event: 'connectionEnd';
-  readonly how: DepartureCause | 'draining' | 'bug';
+  /** `healthCheck`: a balancer asked whether we are there; `badProxyHeader`: it did not introduce its client as it must. */
+  readonly how: DepartureCause | 'healthCheck' | 'badProxyHeader' | 'draining' | 'bug';
   readonly ms: number;
   readonly detail?: string;
 }
@@ -132,8 +138,10 @@ export interface ConnectionRefused {
   readonly event: 'connectionRefused';
   readonly protocol: string;
   readonly client: string;
-  readonly why: 'tooManyConnections' | 'acceptFailed';
+  readonly why: 'tooManyConnections' | 'acceptFailed' | 'untrustedBalancer';
   readonly detail?: string;
+  /** How many, where one line stands for all that came within ten seconds. */
+  readonly connections?: number;
 }
 
 /** Failed logins of one address, network or user became too many; said once for as long as they are counted. */

@@ -78,6 +78,9 @@ const CONNECTION_END: Readonly<Record<Extract<Event, { event: 'connectionEnd' }>
   tooLong: 'info',
   notMail: 'info',
   tlsFailed: 'info',
+  healthCheck: 'debug',
+  // Only who may introduce clients gets so far: while it does it wrongly, none of its clients is served.
+  badProxyHeader: 'warn',
   draining: 'info',
   // The event `bug` beside it is the error.
   bug: 'info',

@@ -47,7 +47,7 @@ function count(meters: Meters, event: Event): void {
       meters.connectionEnds.inc({ protocol: event.protocol, how: event.how });
       break;
     case 'connectionRefused':
-      meters.connectionsRefused.inc({ protocol: event.protocol, why: event.why });
+      meters.connectionsRefused.inc({ protocol: event.protocol, why: event.why }, event.connections ?? 1);
       break;
     case 'directoryState':
       meters.directoryUp.set({ server: event.server }, event.up ? 1 : 0);
@@ -79,6 +79,7 @@ function count(meters: Meters, event: Event): void {
 const REFUSALS: Readonly<Record<ConnectionRefused['why'], true>> = {
   tooManyConnections: true,
   acceptFailed: true,
+  untrustedBalancer: true,
 };
 
 function startAtZero(meters: Meters, protocol: string): void {

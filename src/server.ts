@@ -5,12 +5,16 @@ import { longestSaslLine } from './mechanisms.ts';
 import { Session, type SessionContext, type SessionTerms } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import type { LimitSettings, ListenerSettings } from './settings.ts';
+import { Tally } from './tally.ts';
 import { noUpgrade, serverUpgrade } from './tls.ts';
 import { SocketTransport, type Upgrade } from './transport.ts';
 
 const KEEPALIVE_MS = 300_000;
 /** Connections that may wait to be accepted: after a node's death many clients come back at once. */
 const BACKLOG = 4096;
+
+const STRANGER =
+  'proxyProtocol.from does not have this address, so it may not say whose connection it brings';
 
 /** A listening socket and the connections that came through it. */
 export class Listener {
@@ -20,6 +24,9 @@ export class Listener {
   readonly #terms: SessionTerms;
   readonly #upgrade: Upgrade;
   readonly #observe: Observer;
+  readonly #strangers = new Tally((client, connections) => {
+    this.#reportRefused(client, 'untrustedBalancer', { connections, detail: STRANGER });
+  });
 
   constructor(
     settings: ListenerSettings,
@@ -51,7 +58,7 @@ export class Listener {
     await promise;
     this.#server.off('error', fail);
     // An error of accept(2), as when descriptors run out, concerns one connection; the listener goes on.
-    this.#server.on('error', ({ message }) => this.#reportRefused('-', 'acceptFailed', message));
+    this.#server.on('error', ({ message }) => this.#reportRefused('-', 'acceptFailed', { detail: message }));
     const bound = this.#server.address();
     return {
       event: 'listening',
@@ -69,6 +76,13 @@ export class Listener {
 
   #accept(socket: Socket, context: SessionContext, sessions: Sessions): void {
     const transport = new SocketTransport(socket, this.#upgrade);
+    const { introducedBy } = this.#settings;
+    if (introducedBy !== undefined && !introducedBy.has(transport.remote.ip)) {
+      transport.destroy();
+      // Who has no address any more was gone before we looked.
+      if (transport.remote.ip !== '') this.#strangers.add(transport.remote.ip);
+      return;
+    }
     if (sessions.full) {
       this.#turnAway(transport);
       return;
@@ -79,17 +93,20 @@ export class Listener {
   /** A client that finds us full must be told to come back, not that its password is wrong. */
   #turnAway(transport: SocketTransport): void {
     this.#reportRefused(transport.remote.ip, 'tooManyConnections');
-    // In front of implicit TLS there is no way to say anything.
-    if (!this.#terms.implicitTls) {
+    // In front of implicit TLS there is no way to say anything, and nothing may be said before a PROXY header.
+    if (!this.#terms.implicitTls && !this.#terms.proxyProtocol) {
       transport.write(Buffer.from(this.#protocol.refusal));
     }
     transport.close();
   }
 
-  #reportRefused(client: string, why: ConnectionRefused['why'], detail?: string): void {
+  #reportRefused(
+    client: string,
+    why: ConnectionRefused['why'],
+    more: Pick<ConnectionRefused, 'detail' | 'connections'> = {},
+  ): void {
     const { name: protocol } = this.#protocol;
-    const told = detail === undefined ? {} : { detail };
-    this.#observe({ event: 'connectionRefused', protocol, client, why, ...told });
+    this.#observe({ event: 'connectionRefused', protocol, client, why, ...more });
   }
 }
 
@@ -101,6 +118,7 @@ function termsOf(
 ): SessionTerms {
   return {
     protocol,
+    proxyProtocol: settings.introducedBy !== undefined,
     implicitTls: settings.tls.mode === 'implicit',
     mechanisms: settings.mechanisms,
     frontend: {

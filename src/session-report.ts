@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { LoginFailure, Reason } from '../auth/failure.ts';
 import type { LoginAttempt, Refusal } from '../protocols/protocol.ts';
+import type { ProxyHeader } from '../protocols/proxy-facts.ts';
 import type { Address, RefusedCertificate, TlsState } from '../protocols/transport.ts';
 import type { ConnectionEnd, LoginEvent, Observer, SessionEnd } from './events.ts';
 import type { KnownNode } from './routing/node-table.ts';
@@ -17,13 +18,25 @@ export class SessionReport {
   /** 128 random bits in base64url: the same in our log, in the node's, and in what the client is told. */
   readonly id = randomBytes(16).toString('base64url');
   readonly #observe: Observer;
-  readonly #connection: Pick<ConnectionEnd, 'session' | 'protocol' | 'client' | 'clientPort'>;
+  #connection: Pick<
+    ConnectionEnd,
+    'session' | 'protocol' | 'client' | 'clientPort' | 'balancer' | 'balancerId'
+  >;
+  #healthCheck = false;
   readonly #startedMs = performance.now();
   #refusedCertificate: RefusedCertificate | undefined;
 
   constructor(protocol: string, client: Address, observe: Observer) {
     this.#observe = observe;
     this.#connection = { session: this.id, protocol, client: client.ip, clientPort: client.port };
+  }
+
+  /** From now on the client is the one that a balancer has introduced. */
+  introduced({ local, uniqueId }: ProxyHeader, { ip, port }: Address): void {
+    const balancer = this.#connection.client;
+    const balancerId = uniqueId === undefined || uniqueId.length === 0 ? {} : { balancerId: text(uniqueId) };
+    this.#connection = { ...this.#connection, client: ip, clientPort: port, balancer, ...balancerId };
+    this.#healthCheck = local;
   }
 
   login(attempt: LoginAttempt, result: 'ok' | Reason, findings: Findings, startedMs: number): void {
@@ -33,6 +46,7 @@ export class SessionReport {
       result,
       mechanism: attempt.mechanism,
       tls: attempt.tls?.version ?? 'none',
+      ...(attempt.tls?.serverName === undefined ? {} : { serverName: attempt.tls.serverName }),
       user: '-',
       ...known(findings),
       ms: performance.now() - startedMs,
@@ -76,7 +90,8 @@ export class SessionReport {
     this.#observe({
       event: 'connectionEnd',
       ...this.#connection,
-      how,
+      // However a balancer's own connection ends, it was no client's; only our own faults are to be seen.
+      how: this.#healthCheck && how !== 'bug' ? 'healthCheck' : how,
       ms: performance.now() - this.#startedMs,
       ...(detail === undefined ? {} : { detail }),
     });
@@ -86,6 +101,12 @@ export class SessionReport {
     const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
     this.#observe({ event: 'bug', session: this.id, detail: String(error), ...stack });
   }
+}
+
+/** A balancer's id is ASCII or a UUID's octets, but may be anything. */
+function text(octets: Buffer): string {
+  const ascii = octets.toString('latin1');
+  return /^[\x21-\x7e]+$/.test(ascii) ? ascii : octets.toString('hex');
 }
 
 function known(findings: Findings): Partial<LoginEvent> {

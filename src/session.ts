@@ -1,5 +1,6 @@
 /** One connection from accept to close: let in, logged in at its home, relayed. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Deadline } from '../auth/deadline.ts';
 import { LoginFailure, type Reason, WIRE_ANSWER } from '../auth/failure.ts';
 import type { Proof } from '../auth/sasl.ts';
 import { Channel } from '../protocols/channel.ts';
@@ -10,15 +11,18 @@ import type {
   LoginAttempt,
   MailProtocol,
 } from '../protocols/protocol.ts';
+import { ProxyHeaderError } from '../protocols/proxy-facts.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { answerTime } from './answer-time.ts';
 import type { Observer } from './events.ts';
+import { introductionOf, receiveHeader } from './introduction.ts';
 import { contextOf, type LoginTerms, takeHome } from './login.ts';
 import { type MechanismParts, offerMechanisms } from './mechanisms.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
 import type { LoginWatch } from './throttle/login-watch.ts';
 import type { Throttle, Tried } from './throttle/throttle.ts';
+import { type Accepted, NothingSaid } from './transport.ts';
 
 /** What all sessions of a proxy share. */
 export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external' | 'oauth'> {
@@ -30,6 +34,8 @@ export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'extern
 /** What the listener says of a connection. */
 export interface SessionTerms {
   readonly protocol: MailProtocol;
+  /** Whether a balancer introduces each connection by a PROXY header, before anything else. */
+  readonly proxyProtocol: boolean;
   /** Whether TLS comes before the greeting. */
   readonly implicitTls: boolean;
   /** Names of the mechanisms that may be offered, in the order of preference. */
@@ -56,17 +62,20 @@ const GIVEN_UP: ReadonlySet<Reason> = new Set(['directoryDown', 'nodeUnreachable
 
 /** A connection that is being served. */
 export class Session {
-  readonly #accepted: Transport;
+  readonly #accepted: Accepted;
   readonly #terms: SessionTerms;
   readonly #context: SessionContext;
   readonly #report: SessionReport;
   #phase: 'waiting' | 'loggingIn' | 'relayed' = 'waiting';
   #stopping = false;
+  /** Whose connection it is, and where the client connected to: as a balancer says, once it has. */
+  #ends: Pick<Transport, 'remote' | 'local'>;
   /** Ends the connection as politely as its phase allows. */
   #leave: () => void;
 
-  constructor(accepted: Transport, terms: SessionTerms, context: SessionContext) {
+  constructor(accepted: Accepted, terms: SessionTerms, context: SessionContext) {
     this.#accepted = accepted;
+    this.#ends = accepted;
     this.#terms = terms;
     this.#context = context;
     this.#report = new SessionReport(terms.protocol.name, accepted.remote, context.observe);
@@ -108,7 +117,8 @@ export class Session {
   }
 
   async #admit(): Promise<Frontend | undefined> {
-    const client = this.#terms.implicitTls ? await this.#secure() : this.#accepted;
+    const introduced = this.#terms.proxyProtocol ? await this.#meet() : this.#accepted;
+    const client = this.#terms.implicitTls ? await this.#secure(introduced) : introduced;
     if (client === undefined) {
       return undefined;
     }
@@ -129,13 +139,43 @@ export class Session {
     return frontend;
   }
 
-  async #secure(): Promise<Transport | undefined> {
+  /** Has the client introduced by its balancer. Before that nothing is sent and no TLS begun: who it is decides it all. */
+  async #meet(): Promise<Transport | undefined> {
+    const waiting = new AbortController();
+    this.#leave = () => waiting.abort(new Error('the proxy is stopping'));
+    using deadline = new Deadline(this.#context.times.proxyHeaderMs, waiting.signal);
+    try {
+      const { header, unread } = await receiveHeader(this.#accepted, deadline.signal);
+      const introduction = introductionOf(header, this.#accepted, this.#terms.protocol.alpn);
+      this.#ends = introduction;
+      this.#report.introduced(header, introduction.remote);
+      return this.#accepted.introduce(introduction, unread);
+    } catch (error) {
+      if (!(error instanceof ProxyHeaderError || error instanceof NothingSaid || deadline.signal.aborted)) {
+        throw error;
+      }
+      this.#accepted.destroy();
+      this.#report.connectionEnd(this.#unmet(error), error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+
+  #unmet(error: unknown): 'healthCheck' | 'draining' | 'badProxyHeader' {
+    if (this.#stopping) return 'draining';
+    return error instanceof NothingSaid ? 'healthCheck' : 'badProxyHeader';
+  }
+
+  async #secure(client: Transport | undefined): Promise<Transport | undefined> {
+    if (client === undefined) {
+      return undefined;
+    }
     const handshake = new AbortController();
     this.#leave = () => handshake.abort(new Error('the proxy is stopping'));
     try {
-      return await this.#accepted.upgradeTls(handshake.signal);
+      return await client.upgradeTls(handshake.signal);
     } catch (error) {
-      this.#report.connectionEnd('tlsFailed', error instanceof Error ? error.message : String(error));
+      const how = error instanceof NothingSaid ? 'disconnected' : 'tlsFailed';
+      this.#report.connectionEnd(how, error instanceof Error ? error.message : String(error));
       return undefined;
     }
   }
@@ -168,7 +208,7 @@ export class Session {
   async #serveLogin(attempt: LoginAttempt): Promise<Relayed | undefined> {
     const startedMs = performance.now();
     const findings: Findings = {};
-    const { remote: client, local: listener } = this.#accepted;
+    const { remote: client, local: listener } = this.#ends;
     const guard = this.#context.throttle?.watch(client.ip, triedBy(attempt.proof));
     const connection = { protocol: this.#terms.protocol, report: this.#report, client, listener, guard };
     // What a node opened belongs to the relay, and to nobody else if there comes none.

@@ -2,6 +2,7 @@ import type { CertificateMap } from '../auth/external.ts';
 import type { NameOptions } from '../auth/names.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { Trust } from '../auth/trust.ts';
+import type { Networks } from './networks.ts';
 
 /**
  * What the program runs on: the configuration after it was read, checked, given its defaults, and its files were
@@ -15,6 +16,8 @@ export interface Settings {
   readonly names: NameOptions;
   /** Whose a client's certificate is; `undefined` where certificates let nobody in. */
   readonly external?: CertificateMap | undefined;
+  /** Balancers that introduce nobody: their clients share one address, so no limit per address holds for it. */
+  readonly balancers?: Networks;
 }
 
 export interface ListenerSettings {
@@ -26,6 +29,8 @@ export interface ListenerSettings {
   readonly tls: ListenerTls;
   /** Takes logins in clear text. Refused in a configuration unless it's asked for by this name. */
   readonly allowPlaintext: boolean;
+  /** The balancers that introduce each of its connections by a PROXY header; nobody else may connect then. */
+  readonly introducedBy?: Networks;
   readonly greeting: string;
   /** What clients are told before a login that the nodes can do; the protocol's own list if it is left out. */
   readonly capabilities?: readonly string[] | undefined;
@@ -84,6 +89,8 @@ export type NodeTls =
     };
 
 export interface TimeSettings {
+  /** From the connection to the end of a balancer's PROXY header. */
+  readonly proxyHeaderMs: number;
   readonly unauthenticatedMs: number;
   readonly tlsHandshakeMs: number;
   /** Directory work in all for one login. */

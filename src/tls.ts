@@ -4,7 +4,7 @@ import { checkServerIdentity, connect, createSecureContext, type PeerCertificate
 import { Deadline } from '../auth/deadline.ts';
 import type { ListenerTls, NodeTls } from './settings.ts';
 import { describeTlsProblem } from './tls-problem.ts';
-import type { Upgrade } from './transport.ts';
+import { NothingSaid, type Upgrade } from './transport.ts';
 
 // Mozilla's intermediate list, without the suites of CBC mode.
 const SAFE_CIPHERS = [
@@ -49,7 +49,15 @@ export function serverUpgrade(
   };
   return async (socket, signal) => {
     using deadline = new Deadline(handshakeMs, signal);
-    return await handshake(new TLSSocket(socket, options), 'secure', deadline.signal);
+    const before = socket.bytesRead - socket.readableLength;
+    try {
+      return await handshake(new TLSSocket(socket, options), 'secure', deadline.signal);
+    } catch (error) {
+      const silent = socket.bytesRead === before && !deadline.signal.aborted;
+      throw silent
+        ? new NothingSaid('the peer closed the connection without a word', { cause: error })
+        : error;
+    }
   };
 }
 

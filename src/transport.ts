@@ -12,28 +12,55 @@ const NOBODY: Sink = { octets() {}, drained() {}, ended() {}, closed() {} };
 /** Starts TLS on a socket, in the role that the connection has; rejects with the signal's reason when it aborts. */
 export type Upgrade = (socket: Socket, signal: AbortSignal) => Promise<TLSSocket>;
 
+/** The connection ended before its peer had said a word, as of those who only ask whether somebody listens. */
+export class NothingSaid extends Error {
+  override readonly name = 'NothingSaid';
+}
+
+/** What a balancer says of a connection, in place of what its socket shows. */
+export interface Introduction {
+  readonly remote: Address;
+  readonly local: Address;
+  /** The client's TLS, if it ended at the balancer: all that is known of it then, whatever is spoken with us. */
+  readonly tls: TlsState | undefined;
+}
+
+/** A connection that was accepted, which a balancer may introduce. */
+export interface Accepted extends Transport {
+  /**
+   * Gives the same connection, as its balancer introduced it; this transport, which must be paused, is spent. What was
+   * read too far comes again, in TLS too.
+   */
+  introduce(introduction: Introduction, unread: Buffer): Transport;
+}
+
 /**
  * A socket as the protocols see it. Its listeners are set once and pass events to the sink of the moment, so that a
  * change of phase costs nothing. The socket must allow half-open connections.
  */
-export class SocketTransport implements Transport {
+export class SocketTransport implements Accepted {
   readonly remote: Address;
   readonly local: Address;
   readonly tls: TlsState | undefined;
   readonly #socket: Socket;
   readonly #upgrade: Upgrade;
+  readonly #introduction: Introduction | undefined;
   #sink: Sink = NOBODY;
   #reading = false;
   #ended = false;
   #closed = false;
   #error: Error | undefined;
 
-  constructor(socket: Socket, upgrade: Upgrade) {
+  constructor(socket: Socket, upgrade: Upgrade, introduction?: Introduction) {
     this.#socket = socket;
     this.#upgrade = upgrade;
-    this.remote = { ip: plainIp(socket.remoteAddress), port: socket.remotePort ?? 0 };
-    this.local = { ip: plainIp(socket.localAddress), port: socket.localPort ?? 0 };
-    this.tls = socket instanceof TLSSocket ? tlsState(socket) : undefined;
+    this.#introduction = introduction;
+    this.remote = introduction?.remote ?? {
+      ip: plainIp(socket.remoteAddress),
+      port: socket.remotePort ?? 0,
+    };
+    this.local = introduction?.local ?? { ip: plainIp(socket.localAddress), port: socket.localPort ?? 0 };
+    this.tls = introduction?.tls ?? (socket instanceof TLSSocket ? tlsState(socket) : undefined);
     socket.on('drain', this.#drain);
     socket.on('end', this.#end);
     socket.on('error', (error) => {
@@ -52,6 +79,8 @@ export class SocketTransport implements Transport {
     if (!this.#reading) {
       this.#reading = true;
       this.#socket.on('data', this.#data);
+      // It was paused behind the header; this sink has not paused it.
+      if (this.#introduction !== undefined) this.#socket.resume();
     }
   }
 
@@ -95,9 +124,20 @@ export class SocketTransport implements Transport {
   }
 
   async upgradeTls(signal: AbortSignal): Promise<Transport> {
+    this.#letGo();
+    const secured = await this.#upgrade(this.#socket, signal);
+    return new SocketTransport(secured, this.#upgrade, this.#introduction);
+  }
+
+  introduce(introduction: Introduction, unread: Buffer): Transport {
+    this.#letGo();
+    if (unread.length > 0) this.#socket.unshift(unread);
+    return new SocketTransport(this.#socket, this.#upgrade, introduction);
+  }
+
+  #letGo(): void {
     this.#sink = NOBODY;
     this.#socket.off('data', this.#data).off('drain', this.#drain).off('end', this.#end);
-    return new SocketTransport(await this.#upgrade(this.#socket, signal), this.#upgrade);
   }
 
   readonly #data = (chunk: Buffer): void => {

@@ -1,6 +1,7 @@
 import type { AdminSettings } from '../admin.ts';
 import { usualPort } from '../protocols.ts';
 import type { ClientAuthorities, ListenerSettings, ListenerTls } from '../settings.ts';
+import { trustedBalancers } from './balancers.ts';
 import { checkAuthorities, checkKeyPair, isCertificate } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
 import { overlaps } from './local-address.ts';
@@ -34,7 +35,11 @@ export function buildListener(
     );
   }
   if (tls === undefined || port === undefined) return undefined;
-  return { protocol, address, port, tls, allowPlaintext, greeting, capabilities, mechanisms };
+  const { proxyProtocol } = written;
+  const introducedBy =
+    proxyProtocol && trustedBalancers(proxyProtocol.from, [...path, 'proxyProtocol', 'from'], context.report);
+  const settings = { protocol, address, port, tls, allowPlaintext, greeting, capabilities, mechanisms };
+  return introducedBy === undefined ? settings : { ...settings, introducedBy };
 }
 
 /** Reports listeners that would take each other's port. */

@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { MECHANISMS } from '../mechanisms.ts';
 import { PROTOCOLS } from '../protocols.ts';
-import { file, listeningPort } from './values.ts';
+import { file, listeningPort, network } from './values.ts';
 
 const tlsShape = {
   certificateFile: file.optional().describe('PEM file of the certificate, with the chain behind it'),
@@ -69,6 +69,17 @@ export const listenerSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('takes passwords in clear text: only where nobody can listen in'),
+  proxyProtocol: z
+    .strictObject({
+      from: z
+        .array(network)
+        .min(1)
+        .describe('addresses of the balancers; nobody else may connect to this listener'),
+    })
+    .optional()
+    .describe(
+      'a balancer introduces each connection by a PROXY header, version 1 or 2; no header is taken without it',
+    ),
   greeting: z
     .string()
     .max(200)

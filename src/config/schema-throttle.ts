@@ -1,12 +1,8 @@
 import { z } from 'zod';
-import { isNetwork } from '../throttle/address.ts';
 import type { ThrottleSettings } from '../throttle/throttle.ts';
-import { delay, duration, longDuration } from './values.ts';
+import { delay, duration, longDuration, network } from './values.ts';
 
 const limit = z.int().min(1).max(1_000_000);
-const network = z
-  .string()
-  .refine(isNetwork, { error: 'this is not a network: as 192.0.2.0/24, 2001:db8::/32 or one address' });
 
 export const throttleSchema = z.strictObject({
   enabled: z.boolean().default(true).describe('whether failed logins are throttled'),
@@ -45,12 +41,20 @@ export const throttleSchema = z.strictObject({
     .describe('networks where many users share an address, as webmail: only users are limited there'),
 });
 
-/** Makes the settings of the throttle. @returns `undefined` where there shall be none. */
-export function buildThrottle(written: z.output<typeof throttleSchema>): ThrottleSettings | undefined {
+/**
+ * Makes the settings of the throttle.
+ * @param balancers whose clients can't be told apart by their address.
+ * @returns `undefined` where there shall be none.
+ */
+export function buildThrottle(
+  written: z.output<typeof throttleSchema>,
+  balancers: readonly string[],
+): ThrottleSettings | undefined {
   const { enabled, window, maxDelay, knownFor, rememberWrong, ...limits } = written;
   if (!enabled) return undefined;
   return {
     ...limits,
+    exempt: [...limits.exempt, ...balancers],
     windowMs: window,
     maxDelayMs: maxDelay,
     knownForMs: knownFor,

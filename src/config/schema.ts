@@ -6,9 +6,10 @@ import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
 import { nodeSchema } from './schema-node.ts';
 import { oauthSchema } from './schema-oauth.ts';
 import { throttleSchema } from './schema-throttle.ts';
-import { delay, duration, file, listeningPort, proxyName } from './values.ts';
+import { delay, duration, file, listeningPort, network, proxyName } from './values.ts';
 
 const timesSchema = z.strictObject({
+  proxyHeader: duration.prefault('5s').describe("how long a balancer's PROXY header may take"),
   unauthenticated: duration.prefault('120s').describe('how long a client may take to log in, in all'),
   tlsHandshake: duration.prefault('10s').describe('how long a TLS handshake may take'),
   directory: duration.prefault('6s').describe('how long one login may wait for the directory, in all'),
@@ -79,6 +80,10 @@ export const configSchema = z.strictObject({
   tls: listenerTlsDefaults
     .prefault({})
     .describe('certificateFile, keyFile, minVersion and ciphers for all listeners that say nothing else'),
+  balancers: z
+    .array(network)
+    .default([])
+    .describe('balancers that send no PROXY header: limits per address do not hold for them'),
   directories: z
     .array(directorySchema)
     .min(1)

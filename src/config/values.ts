@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isNetwork } from '../networks.ts';
 import { isLoopback } from './local-address.ts';
 
 /** A duration with its unit, as `500ms`, `5s`, `2m` or `1h`; read as milliseconds. */
@@ -60,6 +61,12 @@ export const file = z.string().check((context) => {
     message: 'this is not the path of a file',
     params: { hint: 'put the content into a file of its own, and name that file here' },
   });
+});
+
+/** An IP address, or a network of them. */
+export const network = z.string().refine(isNetwork, {
+  error: 'this is not an address or a network',
+  params: { hint: 'as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32' },
 });
 
 /** A DNS name or an IP address. */

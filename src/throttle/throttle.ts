@@ -3,7 +3,8 @@ import type { LoginGuard } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import type { Secret } from '../../auth/secret.ts';
 import type { Observer } from '../events.ts';
-import { type AddressKeys, addressKeys, Networks } from './address.ts';
+import { Networks } from '../networks.ts';
+import { type AddressKeys, addressKeys } from './address.ts';
 import {
   type Charge,
   COUNTER_KINDS,

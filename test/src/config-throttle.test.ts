@@ -34,7 +34,7 @@ describe('throttle', () => {
   });
 
   it.each([
-    ['exempt: [192.0.2.0/40]', 'this is not a network: as 192.0.2.0/24, 2001:db8::/32 or one address'],
+    ['exempt: [192.0.2.0/40]', 'this is not an address or a network (as 192.0.2.1'],
     ['perUser: 0', 'throttle.perUser'],
     ['window: 15', '"15" is not a duration'],
     ['knownFor: 91d', '"91d" is not a duration'],

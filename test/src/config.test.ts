@@ -28,6 +28,7 @@ describe('a configuration file', () => {
     const { settings } = folder.load(GOOD);
 
     expect(settings.times).toEqual({
+      proxyHeaderMs: 5000,
       unauthenticatedMs: 120_000,
       tlsHandshakeMs: 10_000,
       directoryMs: 6000,

@@ -111,6 +111,7 @@ function settings(terms: {
     ],
     times: {
       unauthenticatedMs: terms.unauthenticatedMs ?? 120_000,
+      proxyHeaderMs: 5000,
       tlsHandshakeMs: 10_000,
       directoryMs: 6000,
       nodeMs: 15_000,

@@ -18,6 +18,7 @@ import { Wire } from '../support/wire.ts';
 
 const TIMES: Settings['times'] = {
   unauthenticatedMs: 120_000,
+  proxyHeaderMs: 5000,
   tlsHandshakeMs: 10_000,
   directoryMs: 6000,
   nodeMs: 15_000,

@@ -235,12 +235,19 @@ describe('serverUpgrade', () => {
     expect(ours.destroyed).toBe(false);
   });
 
-  it('says that a client left in the handshake', async () => {
+  it.each([
+    { what: 'without a word', words: '', why: 'the peer closed the connection without a word' },
+    {
+      what: 'in the handshake',
+      words: '\x16\x03\x01\x02\x00\x01',
+      why: 'the peer closed the connection in the TLS handshake',
+    },
+  ])('says that a client left $what', async ({ words, why }) => {
     using tcp = await ends();
     const handshake = serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
-    tcp.connected.end();
+    tcp.connected.end(Buffer.from(words, 'latin1'));
 
-    await expect(handshake).rejects.toThrow('the peer closed the connection in the TLS handshake');
+    await expect(handshake).rejects.toThrow(why);
   });
 
   it('ends a handshake whose connection is destroyed under it', async () => {
@@ -248,7 +255,7 @@ describe('serverUpgrade', () => {
     const handshake = serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
     tcp.accepted.destroy();
 
-    await expect(handshake).rejects.toThrow('the peer closed the connection in the TLS handshake');
+    await expect(handshake).rejects.toThrow('the peer closed the connection');
   });
 
   it('closes a connection at a record that was tampered with, and reads nothing of it', async () => {

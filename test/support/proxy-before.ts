@@ -38,6 +38,7 @@ export interface ProxyBefore extends AsyncDisposable {
 }
 
 const TIMES: TimeSettings = {
+  proxyHeaderMs: 5000,
   unauthenticatedMs: 120_000,
   tlsHandshakeMs: 10_000,
   directoryMs: 6000,

@@ -30,6 +30,7 @@ export interface ListenerTerms {
   readonly listener?: Partial<ListenerSettings>;
   readonly times?: Partial<Settings['times']>;
   readonly homePort?: number;
+  readonly connections?: number;
   readonly authenticator?: Authenticator;
 }
 
@@ -71,7 +72,7 @@ export function listenerTls(
   };
 }
 
-function settingsOf({ listener, times, homePort = 1 }: ListenerTerms): Settings {
+function settingsOf({ listener, times, homePort = 1, connections = 1000 }: ListenerTerms): Settings {
   const trust = { kind: 'cram-sha256', name: 'proxy1', key: new Secret(randomBytes(32)) } as const;
   return {
     listeners: [
@@ -99,6 +100,7 @@ function settingsOf({ listener, times, homePort = 1 }: ListenerTerms): Settings 
     ],
     times: {
       unauthenticatedMs: 120_000,
+      proxyHeaderMs: 5000,
       tlsHandshakeMs: 10_000,
       directoryMs: 6000,
       nodeMs: 15_000,
@@ -109,7 +111,7 @@ function settingsOf({ listener, times, homePort = 1 }: ListenerTerms): Settings 
       halfCloseMs: 5000,
       ...times,
     },
-    limits: { connections: 1000, failures: 10 },
+    limits: { connections, failures: 10 },
     names: { defaultDomain: undefined, lowerCase: true, punctuation: '', latin1Passwords: false },
   };
 }

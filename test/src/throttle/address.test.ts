@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressKeys, isNetwork, Networks } from '../../../src/throttle/address.ts';
+import { isNetwork, Networks } from '../../../src/networks.ts';
+import { addressKeys } from '../../../src/throttle/address.ts';
 
 describe('addressKeys', () => {
   it.each([
