@@ -1,9 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoginFailure, Reason } from '../../auth/failure.ts';
 import type { Channel } from '../channel.ts';
 import { NodeDialogue, type NodeFraming } from '../node-dialogue.ts';
 import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
 import { xclientCommand } from '../xclient.ts';
 import { readSentence, stringOf, type Word, writeString } from './command.ts';
+
+/**
+ * How long a node in TLS is left alone behind each thing that it said. Dovecot 2.3's managesieve-login waits for its
+ * socket alone: what arrives while it is still writing is taken from there, and then noticed only when more comes.
+ */
+const SETTLE_MS = 50;
 
 /** What a node says: one of its capabilities or a challenge, or the status that ends a response. */
 type Response =
@@ -53,7 +60,7 @@ async function startTls(dialogue: NodeDialogue, offered: ReadonlySet<string>): P
   if (!offered.has('STARTTLS')) {
     throw dialogue.failure('nodeBrokeProtocol', 'the node offers no STARTTLS, and TLS is required');
   }
-  dialogue.say('asking for STARTTLS', 'STARTTLS');
+  await say(dialogue, 'asking for STARTTLS', 'STARTTLS');
   await hearOk(dialogue);
   await dialogue.startTls();
   // RFC 5804 section 2.2: the node lists its capabilities again, unasked.
@@ -75,18 +82,20 @@ async function announce(
       'the node has no XCLIENT: this proxy is not in the login_trusted_networks of the node',
     );
   }
-  dialogue.say('announcing the client by XCLIENT', xclientCommand(origin));
+  await say(dialogue, 'announcing the client by XCLIENT', xclientCommand(origin));
   await hearOk(dialogue);
 }
 
 async function prove(dialogue: NodeDialogue): Promise<void> {
-  dialogue.say(
+  await say(
+    dialogue,
     'proving',
     dialogue.openExchange('AUTHENTICATE', () => true),
   );
   for (;;) {
     const response = await hear(dialogue);
     if (response.kind === 'strings') {
+      await settle(dialogue);
       await dialogue.answerChallenge(response.first.toString('latin1'));
     } else if (response.kind === 'OK') {
       // Dovecot says what SCRAM says last in a challenge, others in the OK (RFC 5804 section 1.3).
@@ -106,13 +115,24 @@ async function prove(dialogue: NodeDialogue): Promise<void> {
  * for this proxy's, log in as it likes: say where others come from, and guess their passwords unseen.
  */
 async function requireLoginForGood(dialogue: NodeDialogue): Promise<void> {
-  dialogue.say('asking for capabilities', 'CAPABILITY');
+  await say(dialogue, 'asking for capabilities', 'CAPABILITY');
   const capabilities = await hearCapabilities(dialogue);
   if (capabilities.has('UNAUTHENTICATE')) {
     throw dialogue.failure(
       'homeNotAllowed',
       'the node offers UNAUTHENTICATE, by which clients could leave their login',
     );
+  }
+}
+
+async function say(dialogue: NodeDialogue, step: string, line: string): Promise<void> {
+  await settle(dialogue);
+  dialogue.say(step, line);
+}
+
+async function settle({ channel }: NodeDialogue): Promise<void> {
+  if (channel.tls !== undefined) {
+    await sleep(SETTLE_MS);
   }
 }
 

@@ -42,6 +42,7 @@ describe('homing explain', () => {
   it.each([
     [accounts.alice, 'node-a', 'imap'],
     [accounts.bob, 'node-b', 'pop3'],
+    [accounts.bob, 'node-b', 'sieve'],
     [accounts.carol, 'node-c', 'imap'],
   ] as const)('shows the way of $name home, and logs in there', async (account, home, service) => {
     const { output, errors, code } = await homing(

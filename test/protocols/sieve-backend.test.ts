@@ -84,6 +84,16 @@ describe('the proxy at a ManageSieve node', () => {
     expect(session?.transport.tls).toBeDefined();
   });
 
+  it('leaves a node in TLS alone for a moment behind each thing that it said, as Dovecot 2.3 needs it', async () => {
+    const startedMs = performance.now();
+    await visit(sieve, STRANGER, kind, TERMS);
+    const inClearMs = performance.now() - startedMs;
+    await visit(sieve, STRANGER, kind, { ...TERMS, tls: true });
+
+    // Before AUTHENTICATE and before CAPABILITY.
+    expect(performance.now() - startedMs - inClearMs).toBeGreaterThan(95);
+  });
+
   it('answers challenges in quoted strings and in literals', async () => {
     const reply: NodeReply = (line, tls) => {
       if (line.startsWith('AUTHENTICATE')) return '"b25l"\r\n';

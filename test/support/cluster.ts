@@ -14,6 +14,12 @@ export interface NodePorts {
   readonly pop3s: number;
 }
 
+/** The ports of a Dovecot node; ManageSieve has no usual one for TLS from the start, but may have one. */
+export interface DovecotPorts extends NodePorts {
+  readonly sieve: number;
+  readonly sieves: number;
+}
+
 /** The ports of an LDAP server on 127.0.0.1. */
 export interface LdapPorts {
   readonly ldap: number;
@@ -32,7 +38,7 @@ export interface Cluster {
   readonly dockerHost: string;
   readonly containers: Readonly<Record<ServerName, string>>;
   /** node-a is Dovecot 2.3, node-b Dovecot 2.4, node-c Courier; node-p is Dovecot 2.3 that takes PLAIN too. */
-  readonly nodes: Readonly<Record<NodeName, NodePorts>>;
+  readonly nodes: Readonly<Record<Exclude<NodeName, 'node-c'>, DovecotPorts> & Record<'node-c', NodePorts>>;
   readonly ldap: Readonly<Record<'master' | 'replica', LdapPorts>>;
   /** A port where nothing listens: the home of heidi. */
   readonly downPort: number;

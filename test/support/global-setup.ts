@@ -9,7 +9,7 @@ import type { TestProject } from 'vitest/node';
 import { deriveStoredKey } from '../../auth/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { accounts, accountsLdif, PEOPLE, SUFFIX } from './accounts.ts';
-import type { CertificateFiles, Cluster, LdapPorts, NodeName, NodePorts } from './cluster.ts';
+import type { CertificateFiles, Cluster, DovecotPorts, LdapPorts, NodeName, NodePorts } from './cluster.ts';
 import { removeStaleContainers, type ServerPlan, startServer } from './containers.ts';
 import { ensureEngine } from './engine.ts';
 import { isGone, ownName } from './owner.ts';
@@ -98,11 +98,22 @@ async function planServers({ ca, nodes, ldap, keys }: ClusterTerms): Promise<Pla
   const storedKeys = await Promise.all(
     Object.entries(keys).map(async ([name, key]) => `${name}:${await dovecotKey(key)}::::::\n`),
   );
-  const dovecot = (version: string, node: NodeName, MECHANISMS = 'scram-sha-256'): ServerPlan => ({
+  const dovecot = (
+    version: string,
+    node: Exclude<NodeName, 'node-c'>,
+    MECHANISMS = 'scram-sha-256',
+  ): ServerPlan => ({
     image: `dovecot-${version}`,
-    environment: { ...nodeEnvironment(node, nodes[node]), PROXY_NETS, AUTH_DEBUG: 'yes', MECHANISMS },
+    environment: {
+      ...nodeEnvironment(node, nodes[node]),
+      SIEVE_PORT: String(nodes[node].sieve),
+      SIEVES_PORT: String(nodes[node].sieves),
+      PROXY_NETS,
+      AUTH_DEBUG: 'yes',
+      MECHANISMS,
+    },
     files: {
-      ...deployed(`dovecot/${version}`, ['dovecot.conf']),
+      ...deployed(`dovecot/${version}`, ['dovecot.conf', 'managesieve.conf']),
       ...imageFiles('dovecot'),
       ...certificateOf(ca, node),
       proxies: storedKeys.join(''),
@@ -205,12 +216,13 @@ async function replicated({ ldap }: LdapPorts): Promise<void> {
 }
 
 async function choosePorts() {
-  const ports = await freePorts(21);
+  const ports = await freePorts(27);
   const next = () => ports.pop() ?? 0;
   const node = (): NodePorts => ({ imap: next(), imaps: next(), pop3: next(), pop3s: next() });
+  const dovecot = (): DovecotPorts => ({ ...node(), sieve: next(), sieves: next() });
   const server = (): LdapPorts => ({ ldap: next(), ldaps: next() });
   return {
-    nodes: { 'node-a': node(), 'node-b': node(), 'node-c': node(), 'node-p': node() },
+    nodes: { 'node-a': dovecot(), 'node-b': dovecot(), 'node-c': node(), 'node-p': dovecot() },
     ldap: { master: server(), replica: server() },
     downPort: next(),
   };

@@ -1,4 +1,5 @@
 /** Logging in at a node as a proxy does, step by step, with nothing of the proxy but its SASL mechanisms. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SaslClient } from '../../auth/sasl.ts';
 import { Wire, type WireTarget } from './wire.ts';
 
@@ -44,7 +45,7 @@ export async function imapLogin(
   wire.send(
     `a AUTHENTICATE ${sasl.mechanism}${initial === undefined ? '' : ` ${initial.toString('base64')}`}`,
   );
-  return tried(wire, (await answered(wire, sasl, /^a /))?.slice(2));
+  return tried(wire, (await answered(wire, sasl, { ...LINES, final: /^a / }))?.slice(2));
 }
 
 /** Tries a POP3 login. */
@@ -55,17 +56,45 @@ export async function pop3Login(
 ): Promise<TriedLogin> {
   const wire = await Wire.open(target);
   await wire.line();
-  if (announced !== undefined) {
-    const { address, session, forward } = announced;
-    const fields = Object.entries(forward)
-      .map(([name, value]) => `${name}=${value}`)
-      .join('\t');
-    wire.send(`XCLIENT ADDR=${address} SESSION=${session} FORWARD=${Buffer.from(fields).toString('base64')}`);
-    await wire.line();
-  }
+  await announce(wire, announced);
   const initial = sasl.initialResponse();
   wire.send(`AUTH ${sasl.mechanism}${initial === undefined ? '' : ` ${initial.toString('base64')}`}`);
-  return tried(wire, await answered(wire, sasl, /^(?:\+OK|-ERR)/));
+  return tried(wire, await answered(wire, sasl, { ...LINES, final: /^(?:\+OK|-ERR)/ }));
+}
+
+/** Tries a ManageSieve login. */
+export async function sieveLogin(
+  target: WireTarget,
+  sasl: SaslClient,
+  announced?: Announcement,
+): Promise<TriedLogin> {
+  const wire = await Wire.open(target);
+  await wire.linesUntil(/^OK /);
+  await settled(target);
+  await announce(wire, announced);
+  await settled(target);
+  wire.send(`AUTHENTICATE "${sasl.mechanism}" "${sasl.initialResponse()?.toString('base64')}"`);
+  return tried(
+    wire,
+    await answered(wire, sasl, { ...STRINGS, final: /^(?:OK|NO|BYE) /, settled: () => settled(target) }),
+  );
+}
+
+/** Dovecot 2.3's managesieve-login overlooks what comes in TLS while it is still writing. */
+async function settled({ ca }: WireTarget): Promise<void> {
+  await sleep(ca === undefined ? 0 : 50);
+}
+
+async function announce(wire: Wire, announced: Announcement | undefined): Promise<void> {
+  if (announced === undefined) {
+    return;
+  }
+  const { address, session, forward } = announced;
+  const fields = Object.entries(forward)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('\t');
+  wire.send(`XCLIENT ADDR=${address} SESSION=${session} FORWARD=${Buffer.from(fields).toString('base64')}`);
+  await wire.line();
 }
 
 /** The subject of the first message, which says what node this is. */
@@ -85,15 +114,30 @@ function tried(wire: Wire, answer = 'closed'): TriedLogin {
   return { wire, answer, [Symbol.asyncDispose]: () => wire[Symbol.asyncDispose]() };
 }
 
-async function answered(wire: Wire, sasl: SaslClient, final: RegExp): Promise<string | undefined> {
+/** How a protocol carries challenges and responses. */
+interface Framing {
+  readonly final: RegExp;
+  /** Finds the base64 of a challenge. */
+  readonly challenge: RegExp;
+  readonly response: (encoded: string) => string;
+  /** Waits until the peer may be spoken to. */
+  readonly settled?: () => Promise<void>;
+}
+
+const LINES = { challenge: /^\+ ?(.*)$/, response: (encoded: string) => encoded };
+const STRINGS = { challenge: /^"(.*)"$/, response: (encoded: string) => `"${encoded}"` };
+
+async function answered(wire: Wire, sasl: SaslClient, framing: Framing): Promise<string | undefined> {
   for (;;) {
     const line = await wire.lineOrEnd();
-    if (line === undefined || final.test(line)) {
+    if (line === undefined || framing.final.test(line)) {
       return line;
     }
-    if (line.startsWith('+')) {
-      const response = await sasl.respond(Buffer.from(line.slice(1).trim(), 'base64'));
-      wire.send(response.toString('base64'));
+    const [, challenge] = framing.challenge.exec(line) ?? [];
+    if (challenge !== undefined) {
+      const response = await sasl.respond(Buffer.from(challenge.trim(), 'base64'));
+      await framing.settled?.();
+      wire.send(framing.response(response.toString('base64')));
     }
   }
 }

@@ -27,7 +27,7 @@ export interface ConfigFile {
 
 export type TlsMode = 'none' | 'starttls' | 'implicit';
 
-const PROTOCOLS = ['imap', 'pop3'] as const;
+const PROTOCOLS = ['imap', 'pop3', 'sieve'] as const;
 const TLS_MODES: readonly TlsMode[] = ['none', 'starttls', 'implicit'];
 const START_MS = 15_000;
 const LOG_MS = 10_000;
@@ -94,12 +94,16 @@ export function clusterNode(
   name: NodeName,
   changes: Record<string, unknown> = {},
 ): Record<string, unknown> {
-  const { imaps, pop3s } = cluster.nodes[name];
+  const ports = cluster.nodes[name];
   return {
     name: `${name}.example.org`,
     host: '127.0.0.1',
     kind: name === 'node-c' ? 'courier' : 'dovecot',
-    ports: { imap: imaps, pop3: pop3s },
+    ports: {
+      imap: ports.imaps,
+      pop3: ports.pop3s,
+      ...('sieves' in ports ? { sieve: ports.sieves } : {}),
+    },
     tls: { mode: 'implicit', caFile: cluster.caFile, serverName: 'localhost' },
     ...changes,
   };
@@ -151,7 +155,7 @@ export class RunningProxy implements AsyncDisposable {
     return this.#process.pid ?? 0;
   }
 
-  port(protocol: 'imap' | 'pop3', tls: TlsMode): number {
+  port(protocol: (typeof PROTOCOLS)[number], tls: TlsMode): number {
     const line = this.#listening().find((event) => event.protocol === protocol && event.tls === tls);
     return Number(line?.port);
   }

@@ -1,6 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Channel } from '../../protocols/channel.ts';
 import type { MailProtocol, NodeSession, NodeTerms } from '../../protocols/protocol.ts';
 import { MemoryTransport } from './memory-transport.ts';
+
+// A proxy that says nothing may only pause: ManageSieve's does, in TLS.
+const BUSY_TURNS = 50;
+const QUIET_TURNS = 20;
+const QUIET_TURN_MS = 10;
 
 /** What a scripted node does with a line: says something, or `hang up`. Later octets than the last CRLF are sent too. */
 export type NodeReply = (line: string, tls: boolean) => string | 'hang up' | undefined;
@@ -37,8 +43,8 @@ export async function visit(
   void pending.then(() => {
     done = true;
   });
-  for (let seen = 0, idle = 0; !done && idle < 50; ) {
-    await new Promise((resolve) => setImmediate(resolve));
+  for (let seen = 0, idle = 0; !done && idle < BUSY_TURNS + QUIET_TURNS; ) {
+    await (idle < BUSY_TURNS ? new Promise((resolve) => setImmediate(resolve)) : sleep(QUIET_TURN_MS));
     const lines = transport.output.split(/(?<=\r\n|<TLS>)/);
     const fresh = lines.slice(seen);
     idle = fresh.length === 0 || fresh[0] === '' ? idle + 1 : 0;

@@ -3,6 +3,7 @@
 set -eu
 . /homing/mailboxes.sh
 sed "s|@PROXY_NETS@|$PROXY_NETS|g" /homing/dovecot.conf > /etc/dovecot/dovecot.conf
+cp /homing/managesieve.conf /etc/dovecot/
 install -m 640 -o root -g dovecot /homing/proxies /etc/dovecot/homing-proxies
 : > /etc/dovecot/homing-nobody
 mkdir -p /etc/dovecot/tls
@@ -28,6 +29,15 @@ service pop3-login {
   }
   inet_listener pop3s {
     port = $POP3S_PORT
+  }
+}
+service managesieve-login {
+  inet_listener sieve {
+    port = $SIEVE_PORT
+  }
+  inet_listener sieves {
+    port = $SIEVES_PORT
+    ssl = yes
   }
 }
 LOCAL
