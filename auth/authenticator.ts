@@ -38,6 +38,20 @@ export type Authentication =
 
 type Refused = Extract<Authentication, { kind: 'refused' }>;
 
+/** What is stored of whoever a name stands for. */
+export type Credentials = {
+  /** The normalised login name: the same for all spellings of one name. */
+  readonly login: string;
+} & (
+  | ({ readonly kind: 'found' } & StoredCredentials)
+  | {
+      readonly kind: 'none';
+      readonly reason: Extract<Reason, 'unknownUser' | 'badName' | 'noStoredKey'>;
+      /** What an operator needs to know. */
+      readonly detail?: string;
+    }
+);
+
 /** Decides who is let in. Asks the directories, and never a node. */
 export interface Authenticator {
   /** @throws {LoginFailure} `directoryDown` or `directoryFault` when it could not be told. */
@@ -48,14 +62,10 @@ export interface Authenticator {
    */
   lookup(name: Buffer, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
   /**
-   * Finds an account with its stored password, for mechanisms that never see the password; `undefined` when there is
-   * none, or its directory may not be asked for it. @throws {LoginFailure} as `lookup`, and `throttled`.
+   * Finds an account with its stored password, for mechanisms that never see the password.
+   * @throws {LoginFailure} as `authenticate`, and `throttled`.
    */
-  credentials(
-    name: Buffer,
-    context: LoginContext,
-    signal: AbortSignal,
-  ): Promise<StoredCredentials | undefined>;
+  credentials(name: Buffer, context: LoginContext, signal: AbortSignal): Promise<Credentials>;
   /** Gives `#` and a keyed hash for a name that no directory knows: people type passwords into the name. */
   describeUser(name: Buffer): string;
 }
@@ -150,14 +160,21 @@ async function credentials(
   name: Buffer,
   context: LoginContext,
   signal: AbortSignal,
-): Promise<StoredCredentials | undefined> {
+): Promise<Credentials> {
   const login = readLoginName(name, namesFor(options, context));
   if (login === undefined) {
-    return undefined;
+    return { kind: 'none', login: name.toString('latin1'), reason: 'badName' };
   }
   await context.guard?.admit(login.full);
   const directory = directoryOf(options.realms, login);
-  return await directory?.stored?.(login, context, signal);
+  if (directory !== undefined && directory.stored === undefined) {
+    const detail = 'its directory may not be asked for stored passwords (readPasswords, or verify: hash)';
+    return { kind: 'none', login: login.full, reason: 'noStoredKey', detail };
+  }
+  const stored = await directory?.stored?.(login, context, signal);
+  return stored === undefined
+    ? { kind: 'none', login: login.full, reason: 'unknownUser' }
+    : { kind: 'found', login: login.full, ...stored };
 }
 
 /** What names are on the listener that the login came by. */

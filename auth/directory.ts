@@ -82,7 +82,16 @@ export interface StoredCredentials {
   readonly account: Account;
   /** Values of the password attribute, as `{SCRAM-SHA-256}…`. */
   readonly values: readonly string[];
+  /** Whether a value may be the password itself. */
+  readonly allowCleartext: boolean;
 }
+
+/** As `Directory.stored`. */
+export type StoredLookup = (
+  login: LoginName,
+  context: LoginContext,
+  signal: AbortSignal,
+) => Promise<StoredCredentials | undefined>;
 
 /** Where accounts are looked up and passwords are verified: LDAP, or a file that stands in for it. */
 export interface Directory extends AsyncDisposable {
@@ -100,13 +109,9 @@ export interface Directory extends AsyncDisposable {
   lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
   /**
    * Finds the account with its stored password; `undefined` when there is none. Absent where the directory may not
-   * be asked for passwords. @throws {LoginFailure} as above.
+   * be asked for passwords. @throws {LoginFailure} as above, and `throttled`.
    */
-  stored?(
-    login: LoginName,
-    context: LoginContext,
-    signal: AbortSignal,
-  ): Promise<StoredCredentials | undefined>;
+  readonly stored?: StoredLookup;
   /** Says why no login could be answered now; `undefined` when one could. */
   whyNotReady(signal: AbortSignal): Promise<string | undefined>;
 }

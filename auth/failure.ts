@@ -5,6 +5,8 @@ export type Reason =
   | 'badName'
   | 'badToken'
   | 'badCertificate'
+  | 'noStoredKey'
+  | 'channelBinding'
   | 'locked'
   | 'expired'
   | 'mustChange'
@@ -41,7 +43,9 @@ export type WireAnswer =
   | 'tlsRequired'
   | 'tooMany'
   | 'unavailable'
-  | 'inUse';
+  | 'inUse'
+  /** Nothing was judged: the client's binding is not to our TLS, or of a kind that we do not have. */
+  | 'unbound';
 
 /** What each reason tells the client. A node or directory that fails must never look like a wrong password. */
 export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
@@ -50,6 +54,10 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   badName: 'badCredentials',
   badToken: 'badCredentials',
   badCertificate: 'badCredentials',
+  // The account has nothing stored that the mechanism can work with. Only the log may say so: else anyone could ask
+  // which names are accounts, since an unknown one is refused as a wrong proof; and the throttle counts both alike.
+  noStoredKey: 'badCredentials',
+  channelBinding: 'unbound',
   // slapd tells "locked" to wrong passwords too, so it may not be told apart from them.
   locked: 'badCredentials',
   expired: 'expired',
@@ -91,6 +99,7 @@ export const COUNTS_AS_GUESS: Readonly<Record<WireAnswer, boolean>> = {
   tooMany: false,
   unavailable: false,
   inUse: false,
+  unbound: false,
 };
 
 /** A login that can't go on. `message` and `cause` are for the log, never for a peer. */

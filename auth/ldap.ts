@@ -1,4 +1,12 @@
-import type { Account, Directory, LoginContext, LoginName, Verdict } from './directory.ts';
+import type {
+  Account,
+  Directory,
+  LoginContext,
+  LoginName,
+  StoredCredentials,
+  StoredLookup,
+  Verdict,
+} from './directory.ts';
 import { type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
 import { LDAP_CODE, resultText, searchHints } from './ldap-codes.ts';
@@ -19,7 +27,9 @@ export interface LdapOptions {
   readonly account: ServiceAccount | undefined;
   /** Who tells a right password: the server (`bind`), a comparison with the stored hash, or nobody but the node. */
   readonly verify: 'bind' | 'hash' | 'node';
-  /** With `hash`: takes stored passwords in clear text. */
+  /** Whether the service account may be used to read stored passwords, for mechanisms that never see the password. */
+  readonly readPasswords: boolean;
+  /** Takes stored passwords in clear text. */
   readonly allowCleartext: boolean;
   readonly schema: Schema;
   /** TCP, TLS and the service account's bind together. */
@@ -38,6 +48,7 @@ export function openLdap(options: LdapOptions, onState: ServerObserver): Directo
 }
 
 class LdapDirectory implements Directory {
+  readonly stored?: StoredLookup;
   readonly #options: LdapOptions;
   readonly #servers: LdapServers;
 
@@ -49,6 +60,9 @@ class LdapDirectory implements Directory {
       options.servers.map((target) => new LdapServer(target, terms)),
       options.order,
     );
+    if (options.readPasswords) {
+      this.stored = (login, context, signal) => this.#readStored(login, context, signal);
+    }
   }
 
   async authenticate(
@@ -103,6 +117,22 @@ class LdapDirectory implements Directory {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#servers.close();
+  }
+
+  async #readStored(
+    login: LoginName,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<StoredCredentials | undefined> {
+    const { schema, allowCleartext } = this.#options;
+    const { password } = schema.options;
+    const entry = await this.#find(login, [password], context, signal);
+    if (entry === undefined) {
+      return undefined;
+    }
+    const account = accountOf(schema, entry, context);
+    await context.guard?.admit(account.name);
+    return { account, values: valuesOf(entry, password), allowCleartext };
   }
 
   async #find(

@@ -1,4 +1,4 @@
-import type { Account, Directory, LoginContext, LoginName, Verdict } from './directory.ts';
+import type { Account, Directory, LoginContext, LoginName, StoredCredentials, Verdict } from './directory.ts';
 import { isBelow } from './dn.ts';
 import { ambiguityOf, type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
@@ -61,6 +61,17 @@ class LdifDirectory implements Directory {
   async lookup(login: LoginName, context: LoginContext): Promise<Account | undefined> {
     const entry = this.#find(login, context);
     return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+  }
+
+  async stored(login: LoginName, context: LoginContext): Promise<StoredCredentials | undefined> {
+    const { schema, allowCleartext } = this.#options;
+    const entry = this.#find(login, context);
+    if (entry === undefined) {
+      return undefined;
+    }
+    const account = accountOf(schema, entry, context);
+    await context.guard?.admit(account.name);
+    return { account, values: valuesOf(entry, schema.options.password), allowCleartext };
   }
 
   async whyNotReady(): Promise<undefined> {

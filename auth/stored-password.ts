@@ -1,6 +1,13 @@
 import { type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
-import { HASH_SCHEMES, MAX_VALUES, type PasswordRules, verifyPassword } from './password-schemes.ts';
+import {
+  HASH_SCHEMES,
+  isClear,
+  MAX_VALUES,
+  type PasswordRules,
+  splitValue,
+  verifyPassword,
+} from './password-schemes.ts';
 import type { Schema } from './schema.ts';
 import type { Secret } from './secret.ts';
 
@@ -26,8 +33,6 @@ export async function verifyStored(
 /** Other schemes that directories use. A name that is not one of them may be a part of a password. */
 const FOREIGN_SCHEMES: readonly string[] = [
   'CRYPT',
-  'MD5',
-  'SMD5',
   'NTHASH',
   'LANMAN',
   'SASL',
@@ -40,11 +45,9 @@ const FOREIGN_SCHEMES: readonly string[] = [
   'PBKDF2-SHA256',
   'PBKDF2-SHA512',
   'PBKDF2_SHA256',
-  'SCRAM-SHA-1',
   'ARGON2I',
   'ARGON2ID',
 ];
-const CLEARTEXT: readonly (string | undefined)[] = [undefined, 'CLEARTEXT', 'PLAIN'];
 const MAKE_HASH = 'make a hash with: homing hash';
 
 /** Says what an operator has to mend, and nothing of a stored value but the name of its scheme. */
@@ -55,12 +58,12 @@ function whyUnverifiable(values: readonly string[], attribute: string, rules: Pa
   if (values.length > MAX_VALUES) {
     return `the entry has more than ${MAX_VALUES} values of ${attribute}`;
   }
-  const schemes = values.map((value) => /^\{([^{}]+)\}/.exec(value)?.[1]?.toUpperCase());
-  if (!rules.allowCleartext && schemes.some((scheme) => CLEARTEXT.includes(scheme))) {
+  const schemes = values.map((value) => splitValue(value).scheme);
+  if (!rules.allowCleartext && schemes.some(isClear)) {
     return `${attribute} is in clear text, which allowCleartext does not permit; ${MAKE_HASH}`;
   }
   const unknown = schemes.find(
-    (scheme) => !CLEARTEXT.includes(scheme) && !HASH_SCHEMES.includes(scheme ?? ''),
+    (scheme) => scheme !== undefined && !isClear(scheme) && !HASH_SCHEMES.includes(scheme),
   );
   if (unknown !== undefined) {
     const which = FOREIGN_SCHEMES.includes(unknown) ? `the scheme {${unknown}}` : 'its scheme';

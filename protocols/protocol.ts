@@ -1,5 +1,5 @@
 import type { WireAnswer } from '../auth/failure.ts';
-import type { Proof, SaslClient, SaslServerFactory } from '../auth/sasl.ts';
+import type { Proof, SaslClient, SaslServer, SaslServerFactory } from '../auth/sasl.ts';
 import type { Channel } from './channel.ts';
 import type { Address, Detached, TlsState } from './transport.ts';
 
@@ -32,6 +32,8 @@ export interface FrontendTerms {
   readonly mechanisms: (tls: TlsState | undefined) => ReadonlyMap<string, SaslServerFactory>;
   /** Longest line of a SASL exchange, and of the command that begins one: tokens are longer than passwords. */
   readonly maxSaslOctets: number;
+  /** Makes APOP for a POP3 connection (RFC 1939 section 7); absent where it is not offered. */
+  readonly apop?: () => Apop;
   /** Whether STARTTLS or STLS is offered while the connection is in clear text. */
   readonly startTls: boolean;
   /** Whether logins are taken in clear text. */
@@ -40,6 +42,14 @@ export interface FrontendTerms {
   readonly unauthenticatedMs: number;
   /** The most failed logins on one connection. */
   readonly maxFailures: number;
+}
+
+/** POP3's APOP, which is no SASL mechanism but works like one. */
+export interface Apop {
+  /** Stands in the greeting, which is the offer. */
+  readonly timestamp: string;
+  /** Judges what a client sends behind the command, each time anew. */
+  readonly server: SaslServer;
 }
 
 /** The proxy's side towards the client, until a login succeeds. */

@@ -1,6 +1,6 @@
 import { decodeBase64 } from '../auth/base64.ts';
 import type { Proof, SaslServer } from '../auth/sasl.ts';
-import type { Channel } from './channel.ts';
+import { type Channel, Disconnected } from './channel.ts';
 
 /** No mechanism that we know needs as many. */
 const MAX_STEPS = 8;
@@ -69,27 +69,51 @@ export async function runSaslExchange(
         response = await framing.response();
         break;
       case 'proof':
-        return step.last === undefined ? step : await sayLast(framing, step.proof, step.last);
+        return step.last === undefined ? step : await sayLast(channel, framing, step.proof, step.last);
     }
   }
   return { kind: 'malformed' };
 }
 
 /** Says what the mechanism says last, and takes the client's word that it heard it. */
-async function sayLast(framing: SaslFraming, proof: Proof, last: Buffer): Promise<ExchangeOutcome> {
+async function sayLast(
+  channel: Channel,
+  framing: SaslFraming,
+  proof: Proof,
+  last: Buffer,
+): Promise<ExchangeOutcome> {
   if (proof.kind === 'refuted') {
-    await framing.challenge(last);
     // RFC 7628 section 3.2.3 wants ^A; clients send that, nothing, or `*`, and all have been told the error.
-    await framing.response();
+    await answeredOrGone(channel, framing, last);
     return { kind: 'proof', proof };
   }
   if (framing.lastInOutcome) {
     return { kind: 'proof', proof, last };
   }
-  await framing.challenge(last);
-  const answer = await framing.response();
-  if (typeof answer === 'string') {
+  const answer = await answeredOrGone(channel, framing, last);
+  if (typeof answer === 'string' && answer !== 'gone') {
     return { kind: answer };
   }
-  return answer.length === 0 ? { kind: 'proof', proof } : { kind: 'malformed' };
+  return answer.length === 0 || answer === 'gone' ? { kind: 'proof', proof } : { kind: 'malformed' };
+}
+
+/**
+ * Who leaves when he has seen what became of his proof must not leave without a trace: the login goes on to be logged
+ * and counted, on a connection that is closed, so that it comes to nothing else.
+ */
+async function answeredOrGone(
+  channel: Channel,
+  framing: SaslFraming,
+  last: Buffer,
+): Promise<ClientResponse | 'gone'> {
+  try {
+    await framing.challenge(last);
+    return await framing.response();
+  } catch (error) {
+    if (error instanceof Disconnected) {
+      channel.close();
+      return 'gone';
+    }
+    throw error;
+  }
 }

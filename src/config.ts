@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { AdminSettings } from './admin.ts';
 import { checkBalancers } from './config/balancers.ts';
+import { decoySecretOf } from './config/decoy-secret.ts';
 import {
   buildDirectory,
   checkDomains,
@@ -102,10 +103,6 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   const { tls, keyFile } = configSchema.shape;
   const common = { files, report: findings };
   const tlsDefaults = sound(tls, valueAt(data, ['tls'])) ?? {};
-  const listeners = itemsOf(data, 'listeners').map((item, index) => {
-    const written = sound(listenerSchema, item);
-    return written && buildListener(written, ['listeners', index], { ...common, tls: tlsDefaults });
-  });
   const nodeContext = {
     ...common,
     proxyName: nameOf(data, findings),
@@ -121,6 +118,16 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   });
   const writtenOauth = sound(configSchema.shape.oauth, valueAt(data, ['oauth']));
   const oauth = writtenOauth && buildOauth(writtenOauth, common);
+  const sane = present(directories);
+  const listenerContext = {
+    ...common,
+    tls: tlsDefaults,
+    directories: sane.length === directories.length ? sane : [],
+  };
+  const listeners = itemsOf(data, 'listeners').map((item, index) => {
+    const written = sound(listenerSchema, item);
+    return written && buildListener(written, ['listeners', index], listenerContext);
+  });
   checkTogether({ listeners, nodes, directories }, findings);
   checkMechanismNeeds(listeners, data, findings);
   checkBalancers(sound(configSchema.shape.balancers, valueAt(data, ['balancers'])), findings);
@@ -169,6 +176,7 @@ function nameOf(data: unknown, findings: Findings): string {
 
 function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: readonly Problem[]): Config {
   const { times, names, limits, log, admin, external } = data;
+  const decoySecret = decoySecretOf(parts.directories, parts.nodes);
   const settings: Settings = {
     listeners: parts.listeners,
     nodes: parts.nodes,
@@ -188,6 +196,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     names: { ...names, defaultDomain: names.defaultDomain },
     external: external && buildExternal(external),
     balancers: new Networks(data.balancers),
+    ...(decoySecret !== undefined && { decoySecret }),
   };
   return {
     settings,

@@ -41,6 +41,11 @@ const LOGIN: Readonly<Record<LoginEvent['result'], Entry>> = {
   badName: { level: 'info', message: 'login failed: not a valid login name' },
   badToken: { level: 'info', message: 'login failed: token is not valid' },
   badCertificate: { level: 'info', message: 'login failed: certificate is of no account' },
+  noStoredKey: {
+    level: 'warn',
+    message: 'login failed: nothing is stored that this mechanism can work with',
+  },
+  channelBinding: { level: 'warn', message: 'login failed: not bound to this TLS connection' },
   locked: { level: 'info', message: 'login failed: account is locked' },
   expired: { level: 'info', message: 'login failed: password has expired' },
   mustChange: { level: 'info', message: 'login failed: password must be changed' },

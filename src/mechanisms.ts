@@ -1,10 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import type { Authenticator } from '../auth/authenticator.ts';
+import { DerivedKeys } from '../auth/derived-keys.ts';
+import { cramMd5Server, makeApop } from '../auth/digest-server.ts';
 import type { LoginContext } from '../auth/directory.ts';
+import { Disguise } from '../auth/disguise.ts';
 import { type CertificateMap, externalServer } from '../auth/external.ts';
 import { loginServer } from '../auth/login.ts';
 import { type OauthTerms, oauthBearerServer, xoauth2Server } from '../auth/oauth-mechanisms.ts';
 import { plainServer } from '../auth/plain.ts';
 import type { SaslServerFactory } from '../auth/sasl.ts';
+import { findScramKeys, type ScramSupport } from '../auth/scram-accounts.ts';
+import type { ScramHash } from '../auth/scram-keys.ts';
+import { type ChannelUse, scramServer } from '../auth/scram-server.ts';
+import type { StoredAccounts } from '../auth/stored-accounts.ts';
 import type { FrontendTerms } from '../protocols/protocol.ts';
 import type { TlsState } from '../protocols/transport.ts';
 
@@ -17,10 +25,13 @@ export interface MechanismParts {
   readonly oauth?: Pick<OauthTerms, 'tokens' | 'hosts'> | undefined;
   /** Whose a client's certificate is; without it certificates let nobody in. */
   readonly external?: CertificateMap | undefined;
+  readonly scram: ScramSupport;
 }
 
 /** The mechanisms of one connection, made when its client logs in. */
 interface Terms extends MechanismParts {
+  /** All that the listener may offer. */
+  readonly names: readonly string[];
   readonly context: LoginContext;
   readonly tls: TlsState | undefined;
 }
@@ -28,13 +39,57 @@ interface Terms extends MechanismParts {
 /** Gives a mechanism; `undefined` where it can't work on this connection, so that it's not offered. */
 type Maker = (terms: Terms) => SaslServerFactory | undefined;
 
+const PLUS = 'SCRAM-SHA-256-PLUS';
+
 const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ['PLAIN', () => plainServer],
   ['LOGIN', () => loginServer],
+  [PLUS, makeScramPlus],
+  ['SCRAM-SHA-256', (terms) => makeScram('sha256', terms)],
+  ['SCRAM-SHA-1', (terms) => makeScram('sha1', terms)],
+  ['CRAM-MD5', (terms) => () => cramMd5Server(storedAccounts(terms))],
   ['EXTERNAL', offerExternal],
   ['OAUTHBEARER', (terms) => offerBearer(oauthBearerServer, terms)],
   ['XOAUTH2', (terms) => offerBearer(xoauth2Server, terms)],
 ]);
+
+/** APOP is a command of POP3, which is offered by the greeting and stands in no list. */
+const APOP = 'APOP';
+
+/** The mechanisms that a listener may offer, by name. */
+export const MECHANISMS: readonly string[] = [...MAKERS.keys(), APOP];
+
+/**
+ * Makes what SCRAM needs for all connections.
+ * @param secret the same for all proxies of a cluster; without one, unknown names get new salts at each start.
+ */
+export function scramSupport(secret: Buffer = randomBytes(32)): ScramSupport {
+  return { disguise: new Disguise(secret), derivedKeys: new DerivedKeys() };
+}
+
+/** Prepares the mechanisms of a connection. `names` are those of its listener, in the order of preference. */
+export function offerMechanisms(
+  names: readonly string[],
+  parts: MechanismParts,
+  context: LoginContext,
+): FrontendTerms['mechanisms'] {
+  return (tls) =>
+    new Map(
+      names.flatMap((name) => {
+        const made = MAKERS.get(name)?.({ ...parts, names, context, tls });
+        return made === undefined ? [] : [[name, made] as const];
+      }),
+    );
+}
+
+/** Prepares APOP for a connection, where its listener names that. */
+export function offerApop(
+  names: readonly string[],
+  parts: MechanismParts,
+  context: LoginContext,
+): Pick<FrontendTerms, 'apop'> {
+  return names.includes(APOP) ? { apop: () => makeApop(storedAccounts({ ...parts, context })) } : {};
+}
 
 function offerBearer(
   server: typeof oauthBearerServer,
@@ -48,22 +103,27 @@ function offerExternal({ external, tls }: Terms): SaslServerFactory | undefined 
   return external && certificate && (() => externalServer(certificate, external));
 }
 
-/** The mechanisms that a listener may offer, by name. */
-export const MECHANISMS: readonly string[] = [...MAKERS.keys()];
+function makeScramPlus(terms: Terms): SaslServerFactory | undefined {
+  const octets = terms.tls?.channelBinding();
+  return octets && scramFactory('sha256', { kind: 'bound', octets }, terms);
+}
 
-/** Prepares the mechanisms of a connection. `names` are those of its listener, in the order of preference. */
-export function offerMechanisms(
-  names: readonly string[],
-  parts: MechanismParts,
-  context: LoginContext,
-): FrontendTerms['mechanisms'] {
-  return (tls) =>
-    new Map(
-      names.flatMap((name) => {
-        const made = MAKERS.get(name)?.({ ...parts, context, tls });
-        return made === undefined ? [] : [[name, made] as const];
-      }),
-    );
+function makeScram(hash: ScramHash, terms: Terms): SaslServerFactory {
+  const plusOffered = terms.names.includes(PLUS) && terms.tls?.channelBinding() !== undefined;
+  return scramFactory(hash, { kind: plusOffered ? 'boundElsewhere' : 'unbound' }, terms);
+}
+
+function scramFactory(hash: ScramHash, channel: ChannelUse, terms: Terms): SaslServerFactory {
+  const find = findScramKeys(hash, storedAccounts(terms), terms.scram);
+  return () => scramServer({ hash, channel, find });
+}
+
+function storedAccounts({
+  authenticator,
+  directoryMs,
+  context,
+}: Pick<Terms, 'authenticator' | 'directoryMs' | 'context'>): StoredAccounts {
+  return { directoryMs, credentials: (name, signal) => authenticator.credentials(name, context, signal) };
 }
 
 /** Mechanisms that carry a bearer token. */

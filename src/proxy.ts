@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
 import type { Listening, Observer } from './events.ts';
-import type { MechanismParts } from './mechanisms.ts';
+import { type MechanismParts, scramSupport } from './mechanisms.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Listener } from './server.ts';
@@ -42,6 +42,7 @@ export async function startProxy(
     times: settings.times,
     external: settings.external,
     oauth,
+    scram: scramSupport(settings.decoySecret?.octets),
     leadsToUs: (node: Transport) => listening.some((listener) => isSame(node, listener)),
   };
   const listeners = settings.listeners.map((listener) => {

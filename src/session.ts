@@ -17,7 +17,7 @@ import { answerTime } from './answer-time.ts';
 import type { Observer } from './events.ts';
 import { introductionOf, receiveHeader } from './introduction.ts';
 import { contextOf, type LoginTerms, takeHome } from './login.ts';
-import { type MechanismParts, offerMechanisms } from './mechanisms.ts';
+import { type MechanismParts, offerApop, offerMechanisms } from './mechanisms.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
 import type { LoginWatch } from './throttle/login-watch.ts';
@@ -25,7 +25,7 @@ import type { Throttle, Tried } from './throttle/throttle.ts';
 import { type Accepted, NothingSaid } from './transport.ts';
 
 /** What all sessions of a proxy share. */
-export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external' | 'oauth'> {
+export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external' | 'oauth' | 'scram'> {
   readonly observe: Observer;
   /** `undefined` lets everybody guess. */
   readonly throttle: Throttle | undefined;
@@ -40,7 +40,7 @@ export interface SessionTerms {
   readonly implicitTls: boolean;
   /** Names of the mechanisms that may be offered, in the order of preference. */
   readonly mechanisms: readonly string[];
-  readonly frontend: Omit<FrontendTerms, 'mechanisms'>;
+  readonly frontend: Omit<FrontendTerms, 'mechanisms' | 'apop'>;
 }
 
 /** A session that is relayed: there is none without an accepted login. */
@@ -123,12 +123,13 @@ export class Session {
       return undefined;
     }
     const { protocol, mechanisms, frontend: terms } = this.#terms;
-    const { authenticator, times, external, oauth, throttle } = this.#context;
-    const parts = { authenticator, directoryMs: times.directoryMs, external, oauth };
-    const guard = throttle?.guard(client.remote.ip);
-    const offered = offerMechanisms(mechanisms, parts, contextOf(protocol, guard));
+    const { authenticator, times, external, oauth, scram, throttle } = this.#context;
+    const parts = { authenticator, directoryMs: times.directoryMs, external, oauth, scram };
+    const context = contextOf(protocol, throttle?.guard(client.remote.ip));
+    const offered = offerMechanisms(mechanisms, parts, context);
     const frontend = protocol.frontend(new Channel(client), {
       ...terms,
+      ...offerApop(mechanisms, parts, context),
       mechanisms: (tls) => {
         this.#report.securedBy(tls);
         return offered(tls);

@@ -18,6 +18,8 @@ export interface Settings {
   readonly external?: CertificateMap | undefined;
   /** Balancers that introduce nobody: their clients share one address, so no limit per address holds for it. */
   readonly balancers?: Networks;
+  /** What the salts of unknown names are made of: the same at each start and, best, on all proxies of a cluster. */
+  readonly decoySecret?: Secret;
 }
 
 export interface ListenerSettings {

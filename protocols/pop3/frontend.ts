@@ -2,7 +2,7 @@ import type { WireAnswer } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
-import type { Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
+import type { Apop, Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
 import { base64Lines, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
 import {
   asciiUpperCase,
@@ -38,6 +38,7 @@ export class Pop3Frontend implements Frontend {
   #failures = 0;
   /** What USER named, for the PASS that must follow at once. */
   #user: Buffer | undefined;
+  #apop: Apop | undefined;
 
   constructor(channel: Channel, terms: FrontendTerms) {
     this.#channel = channel;
@@ -46,7 +47,10 @@ export class Pop3Frontend implements Frontend {
 
   async greet(): Promise<void> {
     this.#channel.startClock(this.#terms.unauthenticatedMs);
-    this.#channel.send(`+OK ${this.#terms.greeting}\r\n`);
+    // Clients take a timestamp for an offer, so there is none where the command would be refused.
+    this.#apop = this.#loginAllowed() ? this.#terms.apop?.() : undefined;
+    const timestamp = this.#apop === undefined ? '' : ` ${this.#apop.timestamp}`;
+    this.#channel.send(`+OK ${this.#terms.greeting}${timestamp}\r\n`);
   }
 
   async next(): Promise<Outcome> {
@@ -86,6 +90,8 @@ export class Pop3Frontend implements Frontend {
         return await this.#nameUser(argument);
       case 'PASS':
         return await this.#pass(user, argument);
+      case 'APOP':
+        return await this.#serveApop(argument);
       case 'AUTH':
         return await this.#auth(argument?.toString('latin1').trimEnd() ?? '');
       default:
@@ -135,6 +141,18 @@ export class Pop3Frontend implements Frontend {
     // RFC 1939 section 7: spaces belong to the password, all of them.
     const password = new Secret(Buffer.from(argument));
     return this.#attempt('USER', { kind: 'password', authzid: Buffer.alloc(0), authcid: user, password });
+  }
+
+  async #serveApop(argument: Buffer | undefined): Promise<Served<Outcome>> {
+    if (this.#apop === undefined) {
+      return await this.#bad('APOP is not available.');
+    }
+    this.#channel.stopClock();
+    const step = await this.#apop.server.step(Buffer.from(argument ?? ''), this.#channel.abandoned);
+    this.#channel.resumeClock();
+    return step.kind === 'proof'
+      ? this.#attempt('APOP', step.proof)
+      : await this.#bad('APOP takes a user name and a digest.');
   }
 
   async #auth(argument: string): Promise<Served<Outcome>> {

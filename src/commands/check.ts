@@ -43,9 +43,10 @@ function summary({ settings, directories, oauth, log, admin }: Config): string {
   return lines.map(([what, text]) => `  ${what.padEnd(12)} ${text}\n`).join('');
 }
 
-function listenerText({ protocol, address, port, tls, allowPlaintext }: ListenerSettings): string {
+function listenerText({ protocol, address, port, tls, ...terms }: ListenerSettings): string {
   const security = TLS_WORDS[tls.mode];
-  return `${protocol} on ${address} port ${port}, ${security}${allowPlaintext ? ', passwords in clear text' : ''}`;
+  const clear = terms.allowPlaintext ? ', passwords in clear text' : '';
+  return `${protocol} on ${address} port ${port}, ${security}${clear}, offers ${terms.mechanisms.join(' ')}`;
 }
 
 function directoryText(directory: DirectorySettings): string {
@@ -55,7 +56,9 @@ function directoryText(directory: DirectorySettings): string {
     directory.kind === 'ldif' ? 'an LDIF file' : directory.options.servers.map(({ url }) => url).join(', ');
   const whom = domains === undefined ? 'all domains' : domains.join(', ');
   const below = schema.options.base === '' ? '' : `, below ${schema.options.base}`;
-  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}`;
+  const gives = directory.kind === 'ldif' || directory.options.readPasswords;
+  const read = gives ? ', stored passwords are read' : '';
+  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}${read}`;
 }
 
 function providerText(provider: ProviderSettings): string {

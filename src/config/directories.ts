@@ -121,6 +121,7 @@ function buildLdap(
   context: DirectoryContext,
 ): LdapOptions | undefined {
   checkStartTls(written, path, context.report);
+  checkReadPasswords(written, path, context.report);
   const ca = readAuthorities(written, path, context);
   const servers = written.urls.map((_url, index) => buildTarget(written, { index, ca }, path, context));
   const account = buildAccount(written, path, context);
@@ -130,12 +131,22 @@ function buildLdap(
     order: written.order,
     account,
     verify: written.verify,
+    readPasswords: written.readPasswords ?? written.verify === 'hash',
     allowCleartext: written.allowCleartext,
     schema,
     connectMs: written.connect,
     operationMs: written.operation,
     maxBinds: written.maxBinds,
   };
+}
+
+function checkReadPasswords({ readPasswords, verify }: LdapConfig, path: Path, report: Report): void {
+  if (readPasswords !== true || verify !== 'node') return;
+  report.problem(
+    [...path, 'readPasswords'],
+    'with verify: node each node wants the password itself, which no other proof can stand for',
+    'verify: bind or hash, or no readPasswords',
+  );
 }
 
 function checkStartTls({ urls, startTls }: LdapConfig, path: Path, report: Report): void {

@@ -1,3 +1,4 @@
+import { HASH_SCHEMES, isClear, splitValue } from '../../auth/password-schemes.ts';
 import type { Report } from './report.ts';
 import type { Path } from './source.ts';
 
@@ -16,8 +17,10 @@ export function warnOfPasswords(
   report: Report,
 ): void {
   const passwords = [...storedIn(content.toString('utf8'), attribute)];
-  const clear = passwords.filter(({ scheme }) => CLEARTEXT.has(scheme));
-  const unknown = passwords.filter(({ scheme }) => !CLEARTEXT.has(scheme) && !HASHES.includes(scheme));
+  const clear = passwords.filter(({ scheme }) => isClear(scheme));
+  const unknown = passwords.filter(
+    ({ scheme }) => scheme !== undefined && !isClear(scheme) && !HASH_SCHEMES.includes(scheme),
+  );
   if (clear[0] !== undefined && !allowCleartext) {
     report.warning(
       path,
@@ -29,30 +32,15 @@ export function warnOfPasswords(
     report.warning(
       path,
       `${file}, ${linesOf(unknown)}: a password hashed in a way that Homing does not know, so nobody can log in with it`,
-      `a new one by \`homing hash\`; known are ${HASHES.join(', ')}`,
+      `a new one by \`homing hash\`; known are ${HASH_SCHEMES.join(', ')}`,
     );
   }
 }
 
-/** What auth/password-schemes.ts compares with. */
-const HASHES: readonly string[] = [
-  'ARGON2',
-  'SCRAM-SHA-256',
-  'SHA',
-  'SSHA',
-  'SHA256',
-  'SSHA256',
-  'SHA384',
-  'SSHA384',
-  'SHA512',
-  'SSHA512',
-];
-const CLEARTEXT: ReadonlySet<string> = new Set(['', 'CLEARTEXT', 'PLAIN']);
-
 interface StoredPassword {
   readonly line: number;
-  /** In upper case; empty without one. */
-  readonly scheme: string;
+  /** In upper case; `undefined` without one. */
+  readonly scheme: string | undefined;
 }
 
 function* storedIn(ldif: string, attribute: string): Generator<StoredPassword> {
@@ -64,7 +52,7 @@ function* storedIn(ldif: string, attribute: string): Generator<StoredPassword> {
     const value = rest.startsWith(':')
       ? Buffer.from(rest.slice(1), 'base64').toString('latin1')
       : rest.trim();
-    yield { line: index + 1, scheme: /^\{([^{}]+)\}/.exec(value)?.[1]?.toUpperCase() ?? '' };
+    yield { line: index + 1, scheme: splitValue(value).scheme };
   }
 }
 

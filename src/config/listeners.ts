@@ -3,8 +3,10 @@ import { usualPort } from '../protocols.ts';
 import type { ClientAuthorities, ListenerSettings, ListenerTls } from '../settings.ts';
 import { trustedBalancers } from './balancers.ts';
 import { checkAuthorities, checkKeyPair, isCertificate } from './certificates.ts';
+import type { DirectorySettings } from './directories.ts';
 import type { ConfigFiles } from './files.ts';
 import { overlaps } from './local-address.ts';
+import { checkOffers, usualMechanisms } from './offers.ts';
 import type { Report } from './report.ts';
 import { checkRevocations, listsIn } from './revocations.ts';
 import type { ListenerConfig, ListenerTlsDefaults } from './schema-listener.ts';
@@ -13,6 +15,8 @@ import type { Path } from './source.ts';
 /** What a listener needs besides its own settings. */
 export interface ListenerContext {
   readonly tls: ListenerTlsDefaults;
+  /** Those that are sound; empty where one is not, since then nobody knows what all of them can do. */
+  readonly directories: readonly DirectorySettings[];
   readonly files: ConfigFiles;
   readonly report: Report;
 }
@@ -23,8 +27,10 @@ export function buildListener(
   path: Path,
   context: ListenerContext,
 ): ListenerSettings | undefined {
-  const { protocol, address, allowPlaintext, greeting, capabilities, mechanisms } = written;
+  const { protocol, address, allowPlaintext, greeting, capabilities } = written;
   checkPlaintext(written, path, context.report);
+  checkOffers(written, path, context.directories, context.report);
+  const mechanisms = written.mechanisms ?? usualMechanisms(context.directories);
   const tls = buildTls(written, path, context);
   const port = written.port ?? usualPort(protocol, written.tls.mode);
   if (port === undefined) {

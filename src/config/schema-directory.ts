@@ -94,13 +94,22 @@ const schemaShape = {
     .record(z.string().regex(/^[a-z][a-z0-9_]*$/), forwardSource)
     .optional()
     .describe('what the node is told: home, uid, gid, quota … by attribute, or as a text with %u, %n, %d'),
-  passwordAttribute: attribute.optional().describe('attribute of the stored password, for verify: hash'),
+  passwordAttribute: attribute
+    .optional()
+    .describe('attribute of the stored password, for verify: hash and readPasswords'),
 };
 
 const allowCleartext = z
   .boolean()
   .default(false)
   .describe('whether a stored password may be in clear text, without {SCHEME} or with {CLEARTEXT}');
+
+const readPasswords = z
+  .boolean()
+  .optional()
+  .describe(
+    'whether bindDn reads stored passwords for SCRAM, CRAM-MD5 and APOP; only with verify: hash if it is left out',
+  );
 
 const ldapSchema = z.strictObject({
   kind: z.literal('ldap'),
@@ -133,6 +142,7 @@ const ldapSchema = z.strictObject({
     .describe(
       'bind as the user (the server knows lockout and expiry), compare the stored hash, or leave it to the node',
     ),
+  readPasswords,
   allowCleartext,
   connect: duration.prefault('2s').describe('how long connecting to a server may take'),
   operation: duration.prefault('3s').describe('how long one operation of a server may take'),

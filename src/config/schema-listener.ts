@@ -99,8 +99,11 @@ export const listenerSchema = z.strictObject({
   mechanisms: z
     .array(z.enum(MECHANISMS))
     .min(1)
-    .default(['PLAIN', 'LOGIN'])
-    .describe('SASL mechanisms that are offered, the preferred one first'),
+    .optional()
+    .describe(
+      'mechanisms that are offered, the preferred one first; if it is left out PLAIN and LOGIN, and before them ' +
+        'SCRAM-SHA-256-PLUS and SCRAM-SHA-256 where the directories have keys for them',
+    ),
 });
 
 export type ListenerConfig = z.output<typeof listenerSchema>;

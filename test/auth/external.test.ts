@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CertificateMap, externalServer } from '../../auth/external.ts';
 import type { ClientCertificate, ServerStep } from '../../auth/sasl.ts';
-import { offerMechanisms } from '../../src/mechanisms.ts';
+import { offerMechanisms, scramSupport } from '../../src/mechanisms.ts';
 
 const FINGERPRINT = 'ab'.repeat(32);
 const ANN: ClientCertificate = {
@@ -125,6 +125,7 @@ describe('the offer of EXTERNAL', () => {
       describeUser: () => '#',
     },
     directoryMs: 1000,
+    scram: scramSupport(),
   };
   const offered = (names: readonly string[], certificate: ClientCertificate | undefined, map = true) => {
     const made = offerMechanisms(

@@ -36,6 +36,7 @@ async function ldap(verify: 'bind' | 'node' = 'bind'): Promise<Opened> {
       order: 'failover',
       account: undefined,
       verify,
+      readPasswords: false,
       allowCleartext: false,
       schema: compileSchema(schemaOptions(undefined, options)),
       connectMs: 1000,

@@ -43,6 +43,7 @@ function open(
       order: 'failover',
       account: { dn: 'cn=homing,dc=x', password: secret('homing-secret') },
       verify: 'bind',
+      readPasswords: false,
       allowCleartext: false,
       schema: compileSchema(schemaOptions(undefined, { base: 'dc=x' })),
       connectMs: 1000,
@@ -81,6 +82,41 @@ describe('the LDAP directory', () => {
       expect.objectContaining({ filter: '(uid=alice)', attributes: ['uid', 'mailhost', 'modifytimestamp'] }),
     ]);
     expect(server.seen('bind').map(({ dn }) => dn)).toEqual(['cn=homing,dc=x', 'uid=alice,dc=x']);
+  });
+
+  it('A35 asks for stored passwords only where it may, and only where they are needed', async () => {
+    await using server = await ScriptedLdap.start((request) =>
+      request.kind === 'search' && request.filter === '(uid=alice)'
+        ? Buffer.concat([
+            searchEntry(request.id, 'uid=alice,dc=x', {
+              uid: ['Alice'],
+              userPassword: ['{SSHA}AAAA', '{SCRAM-SHA-256}x'],
+            }),
+            searchDone(request.id, 0),
+          ])
+        : answerAll(request),
+    );
+    await using withheld = open([server]);
+    await using ldap = open([server], { readPasswords: true });
+    const admitted: string[] = [];
+    const guard = { admit: (text: string) => void admitted.push(text), knownWrong: () => false };
+
+    await ldap.login('alice');
+    await ldap.directory.lookup(name('alice'), { service: 'imap' }, signal);
+    const stored = await ldap.directory.stored?.(name('alice'), { service: 'imap', guard }, signal);
+
+    expect(withheld.directory.stored).toBeUndefined();
+    expect(stored).toMatchObject({
+      account: { name: 'Alice' },
+      values: ['{SSHA}AAAA', '{SCRAM-SHA-256}x'],
+      allowCleartext: false,
+    });
+    expect(admitted).toEqual(['Alice']);
+    expect(server.seen('search').map(({ attributes }) => attributes.includes('userpassword'))).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 
   it('tells a wrong password from an unknown user', async () => {

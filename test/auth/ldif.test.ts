@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LoginName } from '../../auth/directory.ts';
+import { LoginFailure } from '../../auth/failure.ts';
 import { openLdif } from '../../auth/ldif.ts';
 import { schemaOptions } from '../../auth/presets.ts';
 import { compileSchema } from '../../auth/schema.ts';
@@ -55,6 +56,26 @@ describe('the LDIF directory', () => {
       kind: 'right',
       account: { name: 'alice', entry: 'uid=alice,ou=people,dc=example,dc=org', homes: ['node-a'] },
     });
+  });
+
+  it('gives what is stored of an account, when the guard has admitted it', async () => {
+    const stored = (user: string, admit: (account: string) => void = () => undefined) =>
+      directory().stored?.(
+        name(user),
+        { service: 'imap', guard: { admit, knownWrong: () => false } },
+        signal,
+      );
+    const refuse = (account: string) => {
+      throw new LoginFailure('throttled', account);
+    };
+
+    expect(await stored('alias@example.org')).toMatchObject({
+      account: { name: 'alice' },
+      values: ['{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ='],
+      allowCleartext: false,
+    });
+    expect(await stored('nobody', refuse)).toBeUndefined();
+    await expect(stored('alias@example.org', refuse)).rejects.toMatchObject({ message: 'alice' });
   });
 
   it('tells a wrong password from an unknown user', async () => {

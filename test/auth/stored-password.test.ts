@@ -18,11 +18,7 @@ describe('verifyStored', () => {
     ['too many values', Array.from({ length: 9 }, () => '{SHA}x'), 'more than 8 values of userPassword'],
     ['a password', ['CANARY'], 'is in clear text, which allowCleartext does not permit; make a hash with'],
     ['{PLAIN}', ['{PLAIN}CANARY'], 'is in clear text, which allowCleartext does not permit'],
-    [
-      '{CRYPT}',
-      ['{crypt}CANARY'],
-      'userPassword: the scheme {CRYPT} is not known (ARGON2, SCRAM-SHA-256, SHA, SSHA,',
-    ],
+    ['{CRYPT}', ['{crypt}CANARY'], 'userPassword: the scheme {CRYPT} is not known (ARGON2, SCRAM-SHA-256, '],
     ['a password in braces', ['{CANARY}x'], 'userPassword: its scheme is not known (ARGON2'],
     ['half a hash', ['{SSHA}CANARY'], 'userPassword is not a whole value of its scheme'],
   ])('says what is wrong where an entry stores %s, and shows none of it', async (_, values, why) => {

@@ -27,6 +27,7 @@ function open(servers: readonly LdapTarget[] = [target()], options: Partial<Ldap
       order: 'failover',
       account: { dn: service.dn, password: secret(service.password) },
       verify: 'bind',
+      readPasswords: false,
       allowCleartext: false,
       schema: compileSchema(schemaOptions('qmail', { base: PEOPLE })),
       connectMs: 2000,

@@ -150,7 +150,8 @@ async function serve(
     if (next.kind === 'departed') {
       return { departed: next.how, residual: undefined };
     }
-    if (next.kind === 'refused') {
+    // Who left before the end of his login is told nothing.
+    if (next.kind === 'refused' || next.abandoned.aborted) {
       continue;
     }
     const verdict = judge(attempts.length);

@@ -1,12 +1,30 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Channel } from '../../protocols/channel.ts';
 import { pop3 } from '../../protocols/pop3/pop3.ts';
+import type { Apop, FrontendTerms } from '../../protocols/protocol.ts';
 import { type ConversationOptions, converse, PAUSE, TERMS } from '../support/conversation.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
 
 const b64 = (text: string): string => Buffer.from(text, 'latin1').toString('base64');
 const NO_PLAINTEXT: ConversationOptions = { terms: { allowPlaintext: false } };
 const AUTH_FAILED = '-ERR [AUTH] Authentication failed.\r\n';
+
+/** APOP for which `right` is the right digest. */
+const apop = (): Apop => ({
+  timestamp: '<1.2@homing>',
+  server: {
+    step: (response = Buffer.alloc(0)) => {
+      const [name, digest] = response.toString('latin1').split(' ');
+      if (name === undefined || digest === undefined) {
+        return { kind: 'malformed' };
+      }
+      const claim = { authzid: Buffer.alloc(0), authcid: Buffer.from(name) };
+      return digest === 'right'
+        ? { kind: 'proof', proof: { kind: 'proved', ...claim } }
+        : { kind: 'proof', proof: { kind: 'refuted', ...claim, reason: 'wrongPassword' } };
+    },
+  },
+});
 
 async function answer(script: string, options: ConversationOptions = {}): Promise<string> {
   return (await converse(pop3, script, options)).output;
@@ -18,6 +36,19 @@ describe('POP3 greeting and capabilities (RFC 1939, RFC 2449)', () => {
     await pop3.frontend(new Channel(transport), TERMS).greet();
 
     expect(transport.output).toBe('+OK ready\r\n');
+  });
+
+  it('greets with the timestamp of APOP where that is offered and allowed, and lists it nowhere', async () => {
+    const greeting = async (terms: Partial<FrontendTerms>, tls = false) => {
+      const transport = new MemoryTransport(tls);
+      await pop3.frontend(new Channel(transport), { ...TERMS, apop, ...terms }).greet();
+      return transport.output;
+    };
+
+    expect(await greeting({})).toBe('+OK ready <1.2@homing>\r\n');
+    expect(await greeting({ allowPlaintext: false }, true)).toBe('+OK ready <1.2@homing>\r\n');
+    expect(await greeting({ allowPlaintext: false })).toBe('+OK ready\r\n');
+    expect(await answer('CAPA\r\nAUTH\r\n', { terms: { apop } })).not.toContain('APOP');
   });
 
   it('P6 lists what both states can do, with a dot at the end', async () => {
@@ -249,5 +280,47 @@ describe('POP3 commands in the AUTHORIZATION state', () => {
     expect(await next).toEqual({ kind: 'departed', how: 'timeout' });
     expect(transport.output).toMatch(/-ERR Disconnected for inactivity\.\r\n$/);
     vi.useRealTimers();
+  });
+});
+
+describe('POP3 APOP (RFC 1939 7)', () => {
+  const judge = ({ mechanism }: { mechanism: string }) =>
+    mechanism === 'APOP' ? ('wrongPassword' as const) : 'ok';
+
+  it('takes a name and a digest for a login', async () => {
+    const { logins, output } = await converse(pop3, 'apop mrose right\r\n', {
+      terms: { apop },
+      judge: () => 'ok',
+    });
+
+    expect(logins).toEqual([{ authzid: '', authcid: 'mrose', password: '', mechanism: 'APOP' }]);
+    expect(output).toBe('+OK Logged in.\r\n');
+  });
+
+  it('answers [AUTH] to a wrong digest, and lets the client go on', async () => {
+    const { output } = await converse(pop3, 'APOP mrose wrong\r\nUSER a\r\n', { terms: { apop }, judge });
+
+    expect(output).toBe(`${AUTH_FAILED}+OK\r\n`);
+  });
+
+  it.each(['APOP', 'APOP ', 'APOP mrose'])('calls "%s" an error', async (line) => {
+    expect(await answer(`${line}\r\n`, { terms: { apop } })).toBe(
+      '-ERR APOP takes a user name and a digest.\r\n',
+    );
+  });
+
+  it('is no command where it is not offered, nor before STLS where logins in clear text are refused', async () => {
+    const unavailable = '-ERR APOP is not available.\r\n';
+
+    expect(await answer('APOP mrose right\r\n')).toBe(unavailable);
+    expect(await answer('APOP mrose right\r\n', { terms: { apop, allowPlaintext: false } })).toBe(
+      unavailable,
+    );
+  });
+
+  it('forgets a USER before it', async () => {
+    expect(await answer('USER a\r\nAPOP mrose wrong\r\nPASS p\r\n', { terms: { apop }, judge })).toContain(
+      '-ERR PASS comes right behind USER',
+    );
   });
 });

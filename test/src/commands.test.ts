@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { verifyPassword } from '../../auth/password-schemes.ts';
-import { deriveStoredKey } from '../../auth/scram.ts';
+import { deriveStoredKey } from '../../auth/scram-keys.ts';
 import { Secret } from '../../auth/secret.ts';
 import { CANARY, ConfigFolder, GOOD, good } from '../support/config-folder.ts';
 import { run } from '../support/test-terminal.ts';
@@ -52,7 +52,7 @@ describe('homing check', () => {
 
     expect(code).toBe(0);
     expect(output).toBe(`${path}: ok
-  listens      imap on 127.0.0.1 port 1143, STARTTLS
+  listens      imap on 127.0.0.1 port 1143, STARTTLS, offers PLAIN LOGIN
   asks         ldaps://ldap1.example.org:636 for all domains, below ou=people,dc=example,dc=org, passwords by bind
   connects to  node-a at 192.0.2.1 (dovecot), imap 993, pop3 995, sieve 4190, TLS from the start, scram-sha-256 as proxy1, must be told home, uid, gid
   logs         info and above, auto

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { deriveStoredKey, ScramKeyring, scramClient } from '../../auth/scram.ts';
+import { ScramKeyring, scramClient } from '../../auth/scram.ts';
+import { deriveStoredKey } from '../../auth/scram-keys.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type DemoNode, startNode } from '../../src/demo/node/node.ts';
 import { Wire } from '../support/wire.ts';

@@ -34,6 +34,7 @@ async function ldapThatIsDown(domains?: readonly string[]): Promise<DirectorySet
     order: 'failover',
     account: undefined,
     verify: 'bind',
+    readPasswords: false,
     allowCleartext: false,
     schema,
     connectMs: 1000,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { imap } from '../../protocols/imap/imap.ts';
 import { pop3 } from '../../protocols/pop3/pop3.ts';
 import type { TlsState } from '../../protocols/transport.ts';
-import { MECHANISMS, offerMechanisms } from '../../src/mechanisms.ts';
+import { MECHANISMS, offerMechanisms, scramSupport } from '../../src/mechanisms.ts';
 import { converse } from '../support/conversation.ts';
 
 const TLS: TlsState = {
@@ -22,6 +22,7 @@ function allBut(name: string) {
     authenticator: { authenticate: NOBODY, lookup: NOBODY, credentials: NOBODY, describeUser: () => '#' },
     directoryMs: 1000,
     oauth: { hosts: [], tokens: { guide: {}, judge: NOBODY } },
+    scram: scramSupport(),
     external: { user: 'commonName', entries: [] } as const,
   };
   const others = MECHANISMS.filter((mechanism) => mechanism !== name);

@@ -20,7 +20,7 @@ const ACCOUNT: Account = { name: 'u', entry: 'uid=u', homes: ['home'], forwarded
 const ANYONE: Authenticator = {
   authenticate: async () => ({ kind: 'admitted', account: ACCOUNT, unverified: false }),
   lookup: async () => ACCOUNT,
-  credentials: async () => undefined,
+  credentials: async () => ({ kind: 'none', login: 'u', reason: 'unknownUser' }),
   describeUser: () => '#00000000',
 };
 

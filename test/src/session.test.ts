@@ -46,7 +46,7 @@ function authenticator(
         ? admitted
         : { kind: 'refused', reason: 'wrongPassword', known: 'u' }),
     lookup: async () => account(homes),
-    credentials: async () => undefined,
+    credentials: async () => ({ kind: 'none', login: 'u', reason: 'unknownUser' }),
     describeUser: () => '#00000000',
   };
 }

@@ -135,7 +135,7 @@ function authenticatorOf({ authenticate }: ProxyTerms): Authenticator {
           ? { kind: 'admitted', account: account(proof.authcid.toString()), unverified: false }
           : { kind: 'refused', reason: 'wrongPassword', known: 'u' }),
     lookup: async (name) => account(name.toString()),
-    credentials: async () => undefined,
+    credentials: async () => ({ kind: 'none', login: 'u', reason: 'unknownUser' }),
     describeUser: () => '#00000000',
   };
 }

@@ -1,9 +1,10 @@
-import { decodeBase64 } from '../../../auth/base64.ts';
-import { SaslError } from '../../../auth/sasl.ts';
-import { ScramServer, type StoredKey } from '../../../auth/scram.ts';
+import { randomBytes } from 'node:crypto';
+import type { StoredKey } from '../../../auth/scram-keys.ts';
+import { scramServer } from '../../../auth/scram-server.ts';
 import type { Channel } from '../../../protocols/channel.ts';
+import { base64Lines, decodeInitial, runSaslExchange } from '../../../protocols/sasl-exchange.ts';
 
-const MAX_RESPONSE_OCTETS = 4096;
+const MAX_LINE_OCTETS = 4096;
 
 /** The one proxy that a node believes. */
 export interface TrustedProxy {
@@ -21,29 +22,24 @@ export async function proveProxy(
   { proxyName, stored }: TrustedProxy,
   initial: string | undefined,
 ): Promise<string | undefined> {
-  const scram = new ScramServer((authcid) => (authcid === proxyName ? stored : undefined));
-  try {
-    const first = initial === undefined ? await ask(channel, Buffer.alloc(0)) : decode(initial);
-    const outcome = scram.final(await ask(channel, scram.first(first)));
-    await ask(channel, outcome.serverFinal);
-    return outcome.authzid;
-  } catch (error) {
-    if (error instanceof SaslError) {
-      return undefined;
-    }
-    throw error;
+  const { salt, iterations } = stored;
+  const server = scramServer({
+    hash: 'sha256',
+    channel: { kind: 'unbound' },
+    find: (name) =>
+      name.equals(Buffer.from(proxyName))
+        ? { kind: 'key', salt, iterations, keys: () => stored }
+        : { kind: 'decoy', salt: randomBytes(salt.length), iterations, why: { reason: 'unknownUser' } },
+  });
+  const outcome = await runSaslExchange(
+    channel,
+    base64Lines(channel, MAX_LINE_OCTETS),
+    server,
+    initial === undefined ? undefined : decodeInitial(initial),
+  );
+  if (outcome.kind !== 'proof' || outcome.proof.kind !== 'proved') {
+    return undefined;
   }
-}
-
-async function ask(channel: Channel, challenge: Buffer): Promise<Buffer> {
-  await channel.write(`+ ${challenge.toString('base64')}\r\n`);
-  return decode((await channel.readLine(MAX_RESPONSE_OCTETS)).toString('latin1'));
-}
-
-function decode(text: string): Buffer {
-  const octets = decodeBase64(text);
-  if (octets === undefined) {
-    throw new SaslError('the response is not base64');
-  }
-  return octets;
+  const { authzid, authcid } = outcome.proof;
+  return (authzid.length === 0 ? authcid : authzid).toString('utf8');
 }

@@ -1,0 +1,92 @@
+/** Which mechanisms the directories can serve, and so which a listener may offer. */
+
+import { valuesOf } from '../../auth/entry.ts';
+import { parseLdif } from '../../auth/ldif-parser.ts';
+import { isClear, splitValue } from '../../auth/password-schemes.ts';
+import type { DirectorySettings } from './directories.ts';
+import type { Report } from './report.ts';
+import type { ListenerConfig } from './schema-listener.ts';
+import type { Path } from './source.ts';
+
+const ALWAYS: readonly string[] = ['PLAIN', 'LOGIN'];
+const PLUS = 'SCRAM-SHA-256-PLUS';
+const SCRAM: readonly string[] = [PLUS, 'SCRAM-SHA-256'];
+/** They need the password itself. */
+const CLEAR: readonly string[] = ['CRAM-MD5', 'APOP'];
+
+/**
+ * Gives what a listener offers that names no mechanisms. SCRAM is offered only where all directories have keys for it:
+ * a client takes the strongest that it sees, and many ask for the password again instead of trying another.
+ */
+export function usualMechanisms(directories: readonly DirectorySettings[]): readonly string[] {
+  return directories.length > 0 && directories.every(hasScramKeys) ? [...SCRAM, ...ALWAYS] : ALWAYS;
+}
+
+/** Who reads passwords of a server for no other purpose has keys there; what a file has can be seen. */
+function hasScramKeys(directory: DirectorySettings): boolean {
+  if (directory.kind === 'ldap') {
+    return directory.options.readPasswords && directory.options.verify !== 'hash';
+  }
+  const { content, schema, allowCleartext } = directory.options;
+  const stored = parseLdif(content)
+    .map((entry) => valuesOf(entry, schema.options.password).map((value) => splitValue(value).scheme))
+    .filter((schemes) => schemes.length > 0);
+  return (
+    stored.length > 0 &&
+    stored.every((schemes) =>
+      schemes.some((scheme) => scheme === 'SCRAM-SHA-256' || (allowCleartext && isClear(scheme))),
+    )
+  );
+}
+
+/** Reports mechanisms that a listener names and that can work for nobody. */
+export function checkOffers(
+  { mechanisms = [], protocol, tls, allowPlaintext }: ListenerConfig,
+  path: Path,
+  directories: readonly DirectorySettings[],
+  report: Report,
+): void {
+  for (const [index, name] of mechanisms.entries()) {
+    const at = [...path, 'mechanisms', index];
+    if (mechanisms.indexOf(name) < index) {
+      report.problem(at, `${name} is in the list already`, 'each mechanism once');
+    } else if (name === 'APOP' && protocol !== 'pop3') {
+      report.problem(at, 'APOP is a command of POP3', 'CRAM-MD5, or APOP on a listener for pop3');
+    } else if (name === 'APOP' && tls.mode === 'starttls' && !allowPlaintext) {
+      report.problem(
+        at,
+        'APOP needs a timestamp in the greeting, which comes before STLS, when no login is allowed yet',
+        'APOP on a listener with tls: implicit',
+      );
+    } else if (name === PLUS && tls.mode === 'none') {
+      report.problem(at, `${name} binds a login to its TLS, and there is none`, 'SCRAM-SHA-256');
+    } else {
+      checkServed(name, at, directories, report);
+    }
+  }
+}
+
+function checkServed(
+  name: string,
+  at: Path,
+  directories: readonly DirectorySettings[],
+  report: Report,
+): void {
+  const needsClear = CLEAR.includes(name);
+  // OAUTHBEARER, EXTERNAL and their like need nothing that is stored.
+  if (directories.length === 0 || (!needsClear && !name.startsWith('SCRAM-'))) return;
+  const giving = directories.filter(({ kind, options }) => kind === 'ldif' || options.readPasswords);
+  if (giving.length === 0) {
+    report.problem(
+      at,
+      `${name} needs what is stored of a password, and no directory is read for that`,
+      'readPasswords: true (or verify: hash) for a directory; deploy/openldap/README.md tells which right bindDn needs',
+    );
+  } else if (needsClear && !giving.some(({ options }) => options.allowCleartext)) {
+    report.problem(
+      at,
+      `${name} needs passwords in clear text, and no directory may have them`,
+      'SCRAM-SHA-256; or allowCleartext: true for a directory',
+    );
+  }
+}
