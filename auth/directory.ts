@@ -22,7 +22,7 @@ export interface LoginGuard {
   admit(name: string): void | Promise<void>;
   /**
    * Whether this very password was found wrong for the entry a moment ago, so that it need not be tried again.
-   * @param version changes with the entry.
+   * @param version changes with the entry's password; empty where that doesn't show.
    */
   knownWrong(entry: string, version: string, password: Secret): boolean;
 }

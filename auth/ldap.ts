@@ -39,8 +39,11 @@ export interface LdapOptions {
   readonly maxBinds: number;
 }
 
-/** Changes with an entry (RFC 4512 section 3.4.4), but not by a failed bind; Active Directory makes it up from whenChanged. */
-const VERSION = 'modifyTimestamp';
+/**
+ * When a password was changed, in OpenLDAP with ppolicy and in Active Directory. Not modifyTimestamp: there a failed
+ * bind changes it.
+ */
+const PASSWORD_CHANGED = ['pwdChangedTime', 'pwdLastSet'];
 
 /** Makes a directory of LDAP servers. It connects when it is first asked. */
 export function openLdap(options: LdapOptions, onState: ServerObserver): Directory {
@@ -159,7 +162,7 @@ class LdapDirectory implements Directory {
     const { schema } = this.#options;
     const { base, filter } = search;
     const { scope } = schema.options;
-    const attributes = [...schema.attributes, VERSION, ...extra];
+    const attributes = [...schema.attributes, ...PASSWORD_CHANGED, ...extra];
     let url = '';
     const result = await this.#servers.ask((server) => {
       url = server.url;
@@ -176,7 +179,7 @@ class LdapDirectory implements Directory {
     signal: AbortSignal,
   ): Promise<BindVerdict> {
     const { schema, allowCleartext, verify } = this.#options;
-    const version = valuesOf(entry, VERSION)[0] ?? '';
+    const version = PASSWORD_CHANGED.flatMap((attribute) => valuesOf(entry, attribute)).join();
     if (verify !== 'node' && guard?.knownWrong(entry.dn, version, password) === true) {
       return 'wrongPassword';
     }

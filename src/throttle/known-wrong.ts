@@ -15,23 +15,23 @@ export interface KnownWrongOptions {
 export interface TriedPassword {
   /** The entry's name. */
   readonly entry: string;
-  /** Changes with the entry; empty where the directory doesn't show it. */
+  /** Changes with the entry's password; empty where the directory doesn't show that. */
   readonly version: string;
   readonly password: Secret;
 }
 
-/** How much longer than `forMs` a password may stay remembered in all, by being tried again and again. */
-const LONGEST = 60;
+/** Times `forMs` that a password is remembered which was found wrong again later. */
+const LONGER = 60;
 
 /**
  * Remembers which passwords the directory has just found wrong, so that a client with an old password doesn't lock
- * its user out there. A client that tries it again in time prolongs that, since it will never stop by itself: but only
- * where a change of the entry would show, and not for ever.
+ * its user out there. At first it does so for a short time, as a server may not have heard yet of a new password. What
+ * is wrong again after that is remembered for long, where a change of the password would show.
  */
 export class KnownWrong {
   readonly #options: KnownWrongOptions;
   readonly #key = randomBytes(32);
-  /** Until when each may be prolonged. */
+  /** Until when each is known, in milliseconds. */
   readonly #wrong: Recent<number>;
   #hits = 0;
 
@@ -45,28 +45,24 @@ export class KnownWrong {
     return this.#hits;
   }
 
-  /** Whether this was found wrong a moment ago; to ask is to try it again. */
+  /** Whether this was found wrong a moment ago. */
   has(tried: TriedPassword): boolean {
-    const name = this.#nameOf(tried);
-    const lastMs = this.#wrong.get(name);
-    if (lastMs === undefined) {
-      return false;
-    }
-    this.#hits += 1;
-    const forMs = Math.min(this.#options.forMs, lastMs - this.#options.now());
-    if (tried.version !== '' && forMs > 0) {
-      this.#wrong.set(name, lastMs, forMs);
-    }
-    return true;
+    const isKnown = (this.#wrong.get(this.#nameOf(tried)) ?? 0) > this.#options.now();
+    this.#hits += isKnown ? 1 : 0;
+    return isKnown;
   }
 
-  /** Remembers what the directory found wrong. */
+  /** Remembers what was found wrong, by the directory or from here. */
   add(tried: TriedPassword): void {
     const { forMs, now } = this.#options;
     const name = this.#nameOf(tried);
-    if (forMs > 0 && this.#wrong.get(name) === undefined) {
-      this.#wrong.set(name, now() + forMs * LONGEST, forMs);
+    const beforeMs = this.#wrong.get(name);
+    if (forMs === 0 || (beforeMs ?? 0) > now()) {
+      return;
     }
+    const isSure = beforeMs !== undefined && tried.version !== '';
+    const thisMs = isSure ? forMs * LONGER : forMs;
+    this.#wrong.set(name, now() + thisMs, 2 * forMs * LONGER);
   }
 
   #nameOf({ entry, version, password }: TriedPassword): string {

@@ -25,7 +25,7 @@ async function ldap(verify: 'bind' | 'node' = 'bind'): Promise<Opened> {
   const server = await ScriptedLdap.start((request) => {
     if (request.kind === 'bind') return bindResponse(request.id, 0, {});
     if (request.kind !== 'search') return undefined;
-    const attributes = { uid: ['ann'], modifyTimestamp: ['20260102030405Z'] };
+    const attributes = { uid: ['ann'], pwdChangedTime: ['20260102030405Z'] };
     return Buffer.concat([searchEntry(request.id, DN, attributes), searchDone(request.id, 0)]);
   });
   const url = `ldap://127.0.0.1:${server.port}`;

@@ -79,7 +79,10 @@ describe('the LDAP directory', () => {
     });
 
     expect(server.seen('search')).toEqual([
-      expect.objectContaining({ filter: '(uid=alice)', attributes: ['uid', 'mailhost', 'modifytimestamp'] }),
+      expect.objectContaining({
+        filter: '(uid=alice)',
+        attributes: ['uid', 'mailhost', 'pwdchangedtime', 'pwdlastset'],
+      }),
     ]);
     expect(server.seen('bind').map(({ dn }) => dn)).toEqual(['cn=homing,dc=x', 'uid=alice,dc=x']);
   });

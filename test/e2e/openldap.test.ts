@@ -36,7 +36,7 @@ describe('the OpenLDAP recipe', () => {
       await using directory = await bound('master');
 
       const found = await directory.client
-        .search(base, { filter: '(|(cn=*)(uid=*))', attributes: ['userPassword', 'pwdChangedTime', 'sn'] })
+        .search(base, { filter: '(|(cn=*)(uid=*))', attributes: ['userPassword', 'pwdFailureTime', 'sn'] })
         .catch(() => ({ searchEntries: [] }));
 
       expect(

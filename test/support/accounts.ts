@@ -45,6 +45,10 @@ export const accounts = {
   }),
   /** Locked after three wrong passwords, for two seconds. */
   mona: account('mona', { extra: [`pwdPolicySubentry: cn=strict,ou=policies,${SUFFIX}`] }),
+  /** Locked for good after five wrong passwords; three of them, so that tests don't meet. */
+  nora: account('nora', { extra: [`pwdPolicySubentry: cn=locking,ou=policies,${SUFFIX}`] }),
+  nina: account('nina', { extra: [`pwdPolicySubentry: cn=locking,ou=policies,${SUFFIX}`] }),
+  nick: account('nick', { extra: [`pwdPolicySubentry: cn=locking,ou=policies,${SUFFIX}`] }),
   /** With spaces, quotes and backslashes in the password. */
   paul: account('paul', { password: 'p w"d\\ x' }),
   olga: account('olga', { password: 'pässwörd' }),
@@ -61,6 +65,7 @@ export function accountsLdif(): string {
 const POLICIES = [
   policy('expiring', ['pwdMaxAge: 86400']),
   policy('resetting', ['pwdMustChange: TRUE']),
+  policy('locking', ['pwdLockout: TRUE', 'pwdMaxFailure: 5']),
   policy('strict', ['pwdLockout: TRUE', 'pwdMaxFailure: 3', 'pwdLockoutDuration: 2']),
 ];
 

@@ -15,7 +15,7 @@ function setUp(forMs = MINUTE_MS, max = 1000) {
 }
 
 describe('passwords that are known to be wrong', () => {
-  it('are known for a minute, of their entry, and until it changes', () => {
+  it('are known for a minute, of their entry, and until its password changes', () => {
     const { clock, wrong } = setUp();
     wrong.add(tried('old'));
 
@@ -27,22 +27,50 @@ describe('passwords that are known to be wrong', () => {
     expect(wrong.has(tried('old'))).toBe(false);
   });
 
-  it('stay known while a client tries them again and again, for an hour at the most', () => {
+  it('are known for an hour once they were found wrong again', () => {
     const { clock, wrong } = setUp();
     wrong.add(tried('old'));
+    clock.ms += MINUTE_MS;
+    wrong.add(tried('old'));
 
-    for (; clock.ms < 60 * MINUTE_MS; clock.ms += MINUTE_MS / 2) expect(wrong.has(tried('old'))).toBe(true);
+    clock.ms += 59 * MINUTE_MS;
+    expect(wrong.has(tried('old'))).toBe(true);
+    clock.ms += MINUTE_MS;
     expect(wrong.has(tried('old'))).toBe(false);
   });
 
-  it('are known for no longer where no change of the entry would show', () => {
+  it('take a client that tries for a day every minute to the directory once an hour', () => {
+    const { clock, wrong } = setUp();
+    let asked = 0;
+    for (; clock.ms < 24 * 60 * MINUTE_MS; clock.ms += MINUTE_MS) {
+      if (!wrong.has(tried('old'))) {
+        asked += 1;
+        wrong.add(tried('old'));
+      }
+    }
+
+    expect(asked).toBe(25);
+  });
+
+  it('are known for a minute only where no change of the password would show', () => {
     const { clock, wrong } = setUp();
     wrong.add(tried('old', ''));
+    clock.ms += MINUTE_MS;
+    wrong.add(tried('old', ''));
 
-    clock.ms += MINUTE_MS / 2;
     expect(wrong.has(tried('old', ''))).toBe(true);
-    clock.ms += MINUTE_MS / 2;
+    clock.ms += MINUTE_MS;
     expect(wrong.has(tried('old', ''))).toBe(false);
+  });
+
+  it('are known for no longer by what was said from here', () => {
+    const { clock, wrong } = setUp();
+    wrong.add(tried('old'));
+    clock.ms += MINUTE_MS / 2;
+    wrong.add(tried('old'));
+    clock.ms += MINUTE_MS / 2;
+
+    expect(wrong.has(tried('old'))).toBe(false);
   });
 
   it('are not remembered where that is off, and never more than a number of them', () => {
