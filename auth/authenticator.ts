@@ -1,10 +1,10 @@
-import { isUtf8 } from 'node:buffer';
 import { createHmac, randomBytes } from 'node:crypto';
+import { type Delegate, mayActFor } from './delegates.ts';
 import type { Account, Directory, LoginContext, LoginName, StoredCredentials, Verdict } from './directory.ts';
 import { LoginFailure, type Reason } from './failure.ts';
 import { isNameText, type NameOptions, readLoginName, whyNoLoginName } from './names.ts';
 import type { MechanismProof, PasswordProof, Proof } from './sasl.ts';
-import { Secret } from './secret.ts';
+import { readPassword } from './typed-password.ts';
 
 /** A directory and the domains whose users it has. */
 export interface Realm {
@@ -17,6 +17,8 @@ export interface AuthenticatorOptions {
   /** Asked by domain, in order; the first without domains is for all other names. */
   readonly realms: readonly Realm[];
   readonly names: NameOptions;
+  /** Who may act for others; nobody, if it's left out. */
+  readonly delegates?: readonly Delegate[];
 }
 
 /** What became of a proof. */
@@ -26,12 +28,16 @@ export type Authentication =
       readonly account: Account;
       /** The password was not looked at: only a node that judges it by itself may be given this login. */
       readonly unverified: boolean;
+      /** Name of the account that proved itself, where it acts for this one. */
+      readonly actedBy?: string;
     }
   | {
       readonly kind: 'refused';
       readonly reason: Reason;
       /** The account's name, where the directory knows one. */
       readonly known?: string;
+      /** As above, where it may act for the known account. */
+      readonly actedBy?: string;
       /** What an operator needs to know. */
       readonly detail?: string;
     };
@@ -111,16 +117,19 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
     // No character of it: people type passwords into the name.
     return { kind: 'refused', reason: 'badName', detail: 'a name that no account can have' };
   }
+  if (proof.authzid.length > 0 && readLoginName(proof.authzid, namesFor(options, context)) === undefined) {
+    return {
+      kind: 'refused',
+      reason: 'badName',
+      detail: 'it wants to act for a name that no account can have',
+    };
+  }
   const verdict = await judge(options, attempt, proof, login);
   if (verdict.kind === 'refused') {
     return verdict;
   }
-  const { account } = verdict;
-  checkAccountName(account, options.names);
-  return (
-    (await refuseToActFor(options, attempt, { login, account })) ??
-    refuseBarred(account) ?? { kind: 'admitted', account, unverified: verdict.unverified ?? false }
-  );
+  checkAccountName(verdict.account, options.names);
+  return await authorize(options, attempt, { login, ...verdict });
 }
 
 type Judged = Extract<Verdict, { kind: 'right' }> | Refused;
@@ -141,7 +150,11 @@ async function judge(
   }
   if (proof.kind === 'proved') {
     const account = await directory.lookup(login, context, signal);
-    return account === undefined ? { kind: 'refused', reason: 'unknownUser' } : { kind: 'right', account };
+    if (account === undefined) {
+      return { kind: 'refused', reason: 'unknownUser' };
+    }
+    await context.guard?.admit(account.name);
+    return { kind: 'right', account };
   }
   const password = readPassword(proof.password, options.names.latin1Passwords);
   if (password === undefined) {
@@ -206,49 +219,66 @@ function directoryOf(realms: readonly Realm[], login: LoginName): Directory | un
   return (named ?? realms.find(({ domains }) => domains === undefined))?.directory;
 }
 
-/** What string preparation maps to nothing (RFC 3454 table B.1) and its like, and NUL, which ends a string in C. */
-const PREPARED_AWAY = /\0|\u1806|\p{Default_Ignorable_Code_Point}/gu;
-
-/** @returns `undefined` for what is no password, or what a server could take for an empty one: an anonymous bind. */
-function readPassword(password: Secret, latin1: boolean): Secret | undefined {
-  const readable = isUtf8(password.octets)
-    ? password
-    : latin1 && new Secret(Buffer.from(password.octets.toString('latin1')));
-  if (readable === false || readable.octets.toString('utf8').replace(PREPARED_AWAY, '') === '') {
-    return undefined;
-  }
-  return readable;
+/** Who proved himself, by which name. */
+interface Proved extends Pick<Extract<Verdict, { kind: 'right' }>, 'account' | 'unverified'> {
+  readonly login: LoginName;
 }
 
-/**
- * Refuses who wants to act for another account. Who names himself, by whatever name, acts for nobody else.
- * @returns `undefined` when there is nothing to refuse.
- */
-async function refuseToActFor(
+/** Decides as whom somebody may act who proved himself: his own right to it first, then what bars him or the other. */
+async function authorize(
+  options: AuthenticatorOptions,
+  attempt: Attempt,
+  proved: Proved,
+): Promise<Authentication> {
+  const { account, unverified = false } = proved;
+  const target = await targetOf(options, attempt, proved);
+  if (target === undefined) {
+    return refuseBarred(account) ?? { kind: 'admitted', account, unverified };
+  }
+  // Whether the other one exists is not told to who may not act for him. Nor may anybody act for others whom nobody
+  // has verified.
+  const { account: other } = target;
+  if (
+    unverified ||
+    other === undefined ||
+    !mayActFor(options.delegates ?? [], account, { ...target, account: other })
+  ) {
+    const detail = 'it wants to act for another user';
+    return { kind: 'refused', reason: 'notAuthorized', known: account.name, detail };
+  }
+  checkAccountName(other, options.names);
+  const actedBy = account.name;
+  attempt.context.trace?.('acts', `${actedBy} may act for ${other.name}`);
+  const barred = refuseBarred(other);
+  return (
+    refuseBarred(account) ??
+    (barred === undefined
+      ? { kind: 'admitted', account: other, unverified, actedBy }
+      : { ...barred, actedBy })
+  );
+}
+
+/** Finds for whom somebody wants to act. @returns `undefined` where that is himself, by whatever name. */
+async function targetOf(
   options: AuthenticatorOptions,
   { proof, context, signal }: Attempt,
-  { login, account }: { readonly login: LoginName; readonly account: Account },
-): Promise<Refused | undefined> {
-  if (proof.authzid.length === 0) {
-    return undefined;
-  }
+  { login, account }: Proved,
+): Promise<{ readonly login: LoginName; readonly account: Account | undefined } | undefined> {
   const other = readLoginName(proof.authzid, namesFor(options, context));
-  if (other?.full === login.full || proof.authzid.equals(Buffer.from(account.name))) {
+  if (other === undefined || other.full === login.full || proof.authzid.equals(Buffer.from(account.name))) {
     return undefined;
   }
-  const directory = other === undefined ? undefined : directoryOf(options.realms, other);
-  if (other !== undefined && directory !== undefined && directory === directoryOf(options.realms, login)) {
-    const target = await directory.lookup(other, context, signal);
-    if (target?.entry === account.entry) {
-      return undefined;
-    }
+  const directory = directoryOf(options.realms, other);
+  const target = await directory?.lookup(other, context, signal).catch(asUnknown);
+  const isSelf = directory === directoryOf(options.realms, login) && target?.entry === account.entry;
+  return isSelf ? undefined : { login: other, account: target };
+}
+
+/** An entry at fault is not told apart from none: who may not act for it shall not learn that it is there. */
+function asUnknown(error: unknown): undefined {
+  if (!(error instanceof LoginFailure && error.reason === 'directoryFault')) {
+    throw error;
   }
-  return {
-    kind: 'refused',
-    reason: 'notAuthorized',
-    known: account.name,
-    detail: 'it wants to act for another user',
-  };
 }
 
 function refuseBarred({ bar, name }: Account): Refused | undefined {

@@ -57,6 +57,8 @@ export interface Account {
   /** What the node must be told, by its forward name: `home`, `uid`, `gid`, `quota`. */
   readonly forwarded: ReadonlyMap<string, string>;
   readonly bar: Bar | undefined;
+  /** For whom else it may act, as its entry says: account names, domains, or `*`. */
+  readonly mayActFor?: readonly string[];
 }
 
 /** What became of a password. */

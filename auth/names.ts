@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { saslprep } from '@mongodb-js/saslprep';
 import type { LoginName } from './directory.ts';
 
 /** What a login name may be, and how it becomes the name that is looked up. */
@@ -10,6 +11,10 @@ export interface NameOptions {
   readonly punctuation: string;
   /** Reads a password that is not UTF-8 as Latin-1, as old clients send it. */
   readonly latin1Passwords: boolean;
+  /** Domains by their other names, in lower case: both are the same to every user. */
+  readonly domainAliases?: ReadonlyMap<string, string>;
+  /** Characters that stand for the `@` in a name without one, as some old clients can't send it: `%`. */
+  readonly domainSeparators?: string;
 }
 
 /** What mail addresses need and no filter, path or node's user name syntax gives a meaning to. */
@@ -25,10 +30,40 @@ export function readLoginName(octets: Buffer, options: NameOptions): LoginName |
   if (octets.length === 0 || octets.length > MAX_NAME_OCTETS || !isUtf8(octets)) {
     return undefined;
   }
-  const typed = octets.toString('utf8');
-  const normal = (options.lowerCase ? typed.toLowerCase() : typed).normalize('NFC');
-  const full = withDomain(normal, options.defaultDomain);
-  return isNameText(full, options.punctuation) ? split(full) : undefined;
+  const full = normalised(withAt(octets.toString('utf8'), options), options);
+  return full !== undefined && isNameText(full, options.punctuation) ? split(full) : undefined;
+}
+
+/** Gives the one spelling of a name; `undefined` for what can't be prepared. */
+function normalised(typed: string, options: NameOptions): string | undefined {
+  const prepared = prepare(typed);
+  // Lower case may be written in another way again: both must give one name.
+  const cased = options.lowerCase && prepared !== undefined ? prepare(prepared.toLowerCase()) : prepared;
+  return cased === undefined
+    ? undefined
+    : withoutAlias(withDomain(cased, options.defaultDomain), options.domainAliases);
+}
+
+/**
+ * Prepares a name as RFC 4013 says, so that names that look the same are the same. The parts are prepared one by one:
+ * a name in Hebrew may have a domain in Latin letters.
+ */
+function prepare(name: string): string | undefined {
+  const parts = name.split('@').map((part) => {
+    try {
+      // Unassigned characters may stand in a query (RFC 3454 section 7): letters newer than Unicode 3.2.
+      return part === '' ? part : saslprep(part, { allowUnassigned: true });
+    } catch {
+      // Whatever it throws, it has no class for it: this is no name.
+      return undefined;
+    }
+  });
+  return parts.includes(undefined) ? undefined : parts.join('@');
+}
+
+function withAt(typed: string, { domainSeparators = '' }: NameOptions): string {
+  const at = Math.max(...Array.from(domainSeparators, (separator) => typed.lastIndexOf(separator)));
+  return at <= 0 || typed.includes('@') ? typed : `${typed.slice(0, at)}@${typed.slice(at + 1)}`;
 }
 
 /** Says to an operator, who may see the name, why no account can have it. */
@@ -42,15 +77,20 @@ export function whyNoLoginName(octets: Buffer, options: NameOptions): string {
   if (!isUtf8(octets)) {
     return 'the name is not UTF-8';
   }
-  const characters = [...octets.toString('utf8')];
+  const typed = withAt(octets.toString('utf8'), options);
+  const full = normalised(typed, options);
+  const characters = [...(full ?? typed)];
   const never = characters.find(isNeverAllowed);
   if (never !== undefined) {
     return `${described(never)} may stand in no name`;
   }
   const other = characters.find((character) => !isAllowed(character, options.punctuation));
-  return other === undefined
-    ? 'the name has nothing before or behind its @, or is too long with its domain'
-    : `${described(other)} is not in names.punctuation`;
+  if (other !== undefined) {
+    return `${described(other)} is not in names.punctuation`;
+  }
+  return full === undefined
+    ? 'the name mixes directions of writing, or has characters that RFC 4013 does not allow'
+    : 'the name has nothing before or behind its @, or is too long with its domain';
 }
 
 function described(character: string): string {
@@ -84,6 +124,12 @@ function isNeverAllowed(character: string): boolean {
 
 function withDomain(name: string, defaultDomain: string | undefined): string {
   return defaultDomain === undefined || name.includes('@') ? name : `${name}@${defaultDomain}`;
+}
+
+function withoutAlias(name: string, aliases: NameOptions['domainAliases']): string {
+  const at = name.lastIndexOf('@');
+  const domain = aliases?.get(name.slice(at + 1).toLowerCase());
+  return at < 0 || domain === undefined ? name : `${name.slice(0, at)}@${domain}`;
 }
 
 function split(full: string): LoginName | undefined {

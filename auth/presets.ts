@@ -25,6 +25,7 @@ export function schemaOptions(preset: PresetName | undefined, overrides: SchemaO
     status: overrides.status ?? chosen.status,
     services: overrides.services ?? chosen.services,
     forward: { ...chosen.forward, ...overrides.forward },
+    delegate: overrides.delegate ?? chosen.delegate,
     password: overrides.password ?? chosen.password,
   };
 }

@@ -26,6 +26,8 @@ export interface SchemaOptions {
   readonly services: readonly ServiceRule[];
   /** What the node must be told. */
   readonly forward: ForwardMap;
+  /** Attribute of a delegate's entry that says for whom he may act; `undefined` asks for none. */
+  readonly delegate?: string | undefined;
   /** Attribute of the stored password, read only where hashes are compared. */
   readonly password: string;
 }
@@ -74,6 +76,7 @@ export function compileSchema(options: SchemaOptions): Schema {
     ...options.status.map((rule) => rule.attribute),
     ...options.services.flatMap((rule) => attributesOfRule(rule)),
     ...attributesOfForward(options.forward),
+    ...(options.delegate === undefined ? [] : [options.delegate]),
   ];
   const invalid = [...attributes, options.password].find((name) => !/^[a-z0-9][a-z0-9.;-]*$/i.test(name));
   if (invalid !== undefined) {
@@ -116,6 +119,7 @@ export function accountOf(schema: Schema, entry: Entry, context: LoginContext): 
     homeAttributes: options.home,
     forwarded: forwardedOf(options.forward, entry, name),
     bar: barOf(options, entry, context.service),
+    ...(options.delegate !== undefined && { mayActFor: valuesOf(entry, options.delegate) }),
   };
   context.trace?.('account', account.bar === undefined ? name : `${name}, barred: ${account.bar.reason}`);
   context.trace?.('home', account.homes.join(', ') || 'none');

@@ -22,6 +22,7 @@ import { configSchema } from './config/schema.ts';
 import { directorySchema } from './config/schema-directory.ts';
 import { buildExternal } from './config/schema-external.ts';
 import { listenerSchema } from './config/schema-listener.ts';
+import { buildNames, domainsByAddress } from './config/schema-names.ts';
 import { nodeSchema } from './config/schema-node.ts';
 import { buildThrottle } from './config/schema-throttle.ts';
 import { type Problem, readSource, valueAt } from './config/source.ts';
@@ -103,6 +104,8 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   const { tls, keyFile } = configSchema.shape;
   const common = { files, report: findings };
   const tlsDefaults = sound(tls, valueAt(data, ['tls'])) ?? {};
+  const names = sound(configSchema.shape.names, valueAt(data, ['names']));
+  const byAddress = names === undefined ? new Map<string, string>() : domainsByAddress(names);
   const nodeContext = {
     ...common,
     proxyName: nameOf(data, findings),
@@ -122,6 +125,7 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   const listenerContext = {
     ...common,
     tls: tlsDefaults,
+    byAddress,
     directories: sane.length === directories.length ? sane : [],
   };
   const listeners = itemsOf(data, 'listeners').map((item, index) => {
@@ -193,7 +197,8 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
       halfCloseMs: times.halfClose,
     },
     limits,
-    names: { ...names, defaultDomain: names.defaultDomain },
+    names: buildNames(names),
+    delegates: data.delegates,
     external: external && buildExternal(external),
     balancers: new Networks(data.balancers),
     ...(decoySecret !== undefined && { decoySecret }),

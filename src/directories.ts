@@ -2,9 +2,9 @@ import { type Authenticator, createAuthenticator } from '../auth/authenticator.t
 import type { Directory } from '../auth/directory.ts';
 import { openLdap } from '../auth/ldap.ts';
 import { openLdif } from '../auth/ldif.ts';
-import type { NameOptions } from '../auth/names.ts';
 import type { DirectorySettings } from './config/directories.ts';
 import type { Observer } from './events.ts';
+import type { Settings } from './settings.ts';
 
 /** Whether a balancer may send clients. */
 export interface Readiness {
@@ -23,7 +23,7 @@ export interface Directories extends AsyncDisposable {
 /** Opens all directories, and tells of their servers as events. */
 export function openDirectories(
   settings: readonly DirectorySettings[],
-  names: NameOptions,
+  terms: Pick<Settings, 'names' | 'delegates'>,
   observe: Observer,
 ): Directories {
   const realms = settings.map((directory) => ({
@@ -31,7 +31,7 @@ export function openDirectories(
     directory: openDirectory(directory, observe),
   }));
   return {
-    authenticator: createAuthenticator({ realms, names }),
+    authenticator: createAuthenticator({ realms, names: terms.names, delegates: terms.delegates ?? [] }),
     readiness: (signal) => readinessOf(realms, signal),
     [Symbol.asyncDispose]: async () => {
       for (const { directory } of realms) await directory[Symbol.asyncDispose]();

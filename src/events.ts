@@ -76,6 +76,8 @@ export interface LoginEvent extends Connection {
   readonly result: 'ok' | Reason;
   /** Account name where the directory knew one; else `#` and a keyed hash, since people type passwords as names. */
   readonly user: string;
+  /** The account that proved itself, where it acts for the user. */
+  readonly actedBy?: string;
   readonly mechanism: string;
   /** `TLSv1.3`, or `none`. */
   readonly tls: string;

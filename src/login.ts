@@ -8,6 +8,7 @@ import { type HomeTerms, openHome } from './home.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
+import type { ListenerDomains } from './settings.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
@@ -18,12 +19,17 @@ export interface LoginTerms extends HomeTerms {
   readonly nodes: NodeTable;
 }
 
-/** The connection that a login came by. */
-export interface LoginConnection extends Pick<Origin, 'client' | 'listener'> {
+/** Where a login came to. */
+export interface LoginOrigin extends Pick<Origin, 'listener'> {
   readonly protocol: MailProtocol;
-  readonly report: SessionReport;
+  readonly domains: ListenerDomains | undefined;
   /** Stands against guesses; `undefined` where nobody guesses. */
   readonly guard: LoginGuard | undefined;
+}
+
+/** The connection that a login came by. */
+export interface LoginConnection extends LoginOrigin, Pick<Origin, 'client'> {
+  readonly report: SessionReport;
 }
 
 /**
@@ -38,7 +44,7 @@ export async function takeHome(
   terms: LoginTerms,
   findings: Findings,
 ): Promise<NodeSession> {
-  const { account, unverified } = await authenticate(attempt, connection, terms, findings);
+  const { account, unverified, actedBy } = await authenticate(attempt, connection, terms, findings);
   const { protocol, client, listener, report } = connection;
   const members = planRoute(account, protocol.name, terms.nodes);
   const [{ node: first }] = members;
@@ -50,7 +56,8 @@ export async function takeHome(
   const login = {
     protocol,
     user: account.name,
-    password: attempt.proof.kind === 'password' ? attempt.proof.password : undefined,
+    // Who acts for another has proved who he is himself: no password of his is the other's.
+    password: attempt.proof.kind === 'password' && actedBy === undefined ? attempt.proof.password : undefined,
     origin: { client, listener, sessionId: report.id, ttl: nextTtl(attempt) },
     onFailure: (node: KnownNode, failure: LoginFailure) => report.memberFailed(node, failure),
   };
@@ -66,8 +73,12 @@ export async function takeHome(
 }
 
 /** What the directories are told of a login besides its proof. */
-export function contextOf({ name }: MailProtocol, guard: LoginGuard | undefined): LoginContext {
-  return { service: name, ...(guard !== undefined && { guard }) };
+export function contextOf({ protocol, listener, domains, guard }: LoginOrigin): LoginContext {
+  return {
+    service: protocol.name,
+    defaultDomain: domains?.byAddress.get(listener.ip) ?? domains?.default,
+    ...(guard !== undefined && { guard }),
+  };
 }
 
 function nameNode(findings: Findings, { name, settings }: KnownNode): void {
@@ -77,18 +88,15 @@ function nameNode(findings: Findings, { name, settings }: KnownNode): void {
 
 async function authenticate(
   attempt: LoginAttempt,
-  { protocol, guard }: LoginConnection,
+  connection: LoginConnection,
   { authenticator, times }: LoginTerms,
   findings: Findings,
 ) {
   const startedMs = performance.now();
   using deadline = new Deadline(times.directoryMs, attempt.abandoned);
   try {
-    const result = await authenticator.authenticate(
-      attempt.proof,
-      contextOf(protocol, guard),
-      deadline.signal,
-    );
+    const result = await authenticator.authenticate(attempt.proof, contextOf(connection), deadline.signal);
+    findings.actedBy = result.actedBy;
     if (result.kind === 'refused') {
       findings.user = result.known;
       throw new LoginFailure(result.reason, result.detail ?? '');

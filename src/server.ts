@@ -121,6 +121,7 @@ function termsOf(
     proxyProtocol: settings.introducedBy !== undefined,
     implicitTls: settings.tls.mode === 'implicit',
     mechanisms: settings.mechanisms,
+    domains: settings.domains,
     frontend: {
       greeting: settings.greeting,
       capabilities: settings.capabilities,

@@ -8,7 +8,7 @@ import type { KnownNode } from './routing/node-table.ts';
 
 /** What became known of a login while it was worked on; the log line tells all of it, however it ended. */
 export type Findings = {
-  -readonly [Key in 'user' | 'node' | 'nodeEntry' | 'directoryMs' | 'nodeMs' | 'detail']?:
+  -readonly [Key in 'user' | 'actedBy' | 'node' | 'nodeEntry' | 'directoryMs' | 'nodeMs' | 'detail']?:
     | LoginEvent[Key]
     | undefined;
 };

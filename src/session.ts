@@ -20,6 +20,7 @@ import { contextOf, type LoginTerms, takeHome } from './login.ts';
 import { type MechanismParts, offerApop, offerMechanisms } from './mechanisms.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
+import type { ListenerDomains } from './settings.ts';
 import type { LoginWatch } from './throttle/login-watch.ts';
 import type { Throttle, Tried } from './throttle/throttle.ts';
 import { type Accepted, NothingSaid } from './transport.ts';
@@ -40,6 +41,7 @@ export interface SessionTerms {
   readonly implicitTls: boolean;
   /** Names of the mechanisms that may be offered, in the order of preference. */
   readonly mechanisms: readonly string[];
+  readonly domains: ListenerDomains | undefined;
   readonly frontend: Omit<FrontendTerms, 'mechanisms' | 'apop'>;
 }
 
@@ -125,7 +127,12 @@ export class Session {
     const { protocol, mechanisms, frontend: terms } = this.#terms;
     const { authenticator, times, external, oauth, scram, throttle } = this.#context;
     const parts = { authenticator, directoryMs: times.directoryMs, external, oauth, scram };
-    const context = contextOf(protocol, throttle?.guard(client.remote.ip));
+    const context = contextOf({
+      protocol,
+      domains: this.#terms.domains,
+      listener: this.#ends.local,
+      guard: throttle?.guard(client.remote.ip),
+    });
     const offered = offerMechanisms(mechanisms, parts, context);
     const frontend = protocol.frontend(new Channel(client), {
       ...terms,
@@ -211,7 +218,8 @@ export class Session {
     const findings: Findings = {};
     const { remote: client, local: listener } = this.#ends;
     const guard = this.#context.throttle?.watch(client.ip, triedBy(attempt.proof));
-    const connection = { protocol: this.#terms.protocol, report: this.#report, client, listener, guard };
+    const { protocol, domains } = this.#terms;
+    const connection = { protocol, domains, report: this.#report, client, listener, guard };
     // What a node opened belongs to the relay, and to nobody else if there comes none.
     using opened = new DisposableStack();
     try {

@@ -1,3 +1,4 @@
+import type { Delegate } from '../auth/delegates.ts';
 import type { CertificateMap } from '../auth/external.ts';
 import type { NameOptions } from '../auth/names.ts';
 import type { Secret } from '../auth/secret.ts';
@@ -9,6 +10,8 @@ import type { Networks } from './networks.ts';
  * read. Times are in milliseconds, sizes in octets. How it is written down in YAML is `config.ts`'s matter alone.
  */
 export interface Settings {
+  /** Who may act for others. */
+  readonly delegates?: readonly Delegate[];
   readonly listeners: readonly ListenerSettings[];
   readonly nodes: readonly NodeSettings[];
   readonly times: TimeSettings;
@@ -33,11 +36,20 @@ export interface ListenerSettings {
   readonly allowPlaintext: boolean;
   /** The balancers that introduce each of its connections by a PROXY header; nobody else may connect then. */
   readonly introducedBy?: Networks;
+  /** Of login names without one, on this listener. */
+  readonly domains?: ListenerDomains;
   readonly greeting: string;
   /** What clients are told before a login that the nodes can do; the protocol's own list if it is left out. */
   readonly capabilities?: readonly string[] | undefined;
   /** Names of the mechanisms that may be offered, in the order of preference. */
   readonly mechanisms: readonly string[];
+}
+
+/** Which domain a login name without one has, by where its client connected to. */
+export interface ListenerDomains {
+  readonly default: string | undefined;
+  /** By local IP address; goes before the default. */
+  readonly byAddress: ReadonlyMap<string, string>;
 }
 
 export type ListenerTls =

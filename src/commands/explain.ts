@@ -69,7 +69,7 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
     shown.push(detail);
     write(name, detail);
   };
-  await using directories = openDirectories(config.directories, config.settings.names, (event) => {
+  await using directories = openDirectories(config.directories, config.settings, (event) => {
     if (event.event === 'directoryState') step('directory', stateText(event));
   });
   try {

@@ -88,7 +88,7 @@ interface Running {
 async function run(config: Config, { observe, metrics, throttle }: Running): Promise<void> {
   const { settings, stopMs } = config;
   using signal = stopSignal();
-  await using directories = openDirectories(config.directories, settings.names, observe);
+  await using directories = openDirectories(config.directories, settings, observe);
   using tokens = config.oauth && openTokenProviders(config.oauth);
   const oauth = config.oauth && tokens && { hosts: config.oauth.hosts, tokens };
   const proxy = await startProxy(settings, {

@@ -20,6 +20,7 @@ export function buildSchema(written: DirectoryConfig, path: Path, report: Report
     status: written.status,
     services: written.services,
     forward: written.forward,
+    delegate: written.delegateAttribute,
     password: written.passwordAttribute,
   });
   warnOfForward(written, path, report);

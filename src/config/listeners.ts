@@ -17,6 +17,8 @@ export interface ListenerContext {
   readonly tls: ListenerTlsDefaults;
   /** Those that are sound; empty where one is not, since then nobody knows what all of them can do. */
   readonly directories: readonly DirectorySettings[];
+  /** Domains of login names without one, by local IP address. */
+  readonly byAddress: ReadonlyMap<string, string>;
   readonly files: ConfigFiles;
   readonly report: Report;
 }
@@ -44,7 +46,18 @@ export function buildListener(
   const { proxyProtocol } = written;
   const introducedBy =
     proxyProtocol && trustedBalancers(proxyProtocol.from, [...path, 'proxyProtocol', 'from'], context.report);
-  const settings = { protocol, address, port, tls, allowPlaintext, greeting, capabilities, mechanisms };
+  const domains = { default: written.defaultDomain, byAddress: context.byAddress };
+  const settings = {
+    protocol,
+    address,
+    port,
+    tls,
+    allowPlaintext,
+    domains,
+    greeting,
+    capabilities,
+    mechanisms,
+  };
   return introducedBy === undefined ? settings : { ...settings, introducedBy };
 }
 

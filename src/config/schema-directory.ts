@@ -94,6 +94,11 @@ const schemaShape = {
     .record(z.string().regex(/^[a-z][a-z0-9_]*$/), forwardSource)
     .optional()
     .describe('what the node is told: home, uid, gid, quota … by attribute, or as a text with %u, %n, %d'),
+  delegateAttribute: attribute
+    .optional()
+    .describe(
+      'attribute of an entry that says for whom it may act: account names, domains, or *; none if it is left out',
+    ),
   passwordAttribute: attribute
     .optional()
     .describe('attribute of the stored password, for verify: hash and readPasswords'),

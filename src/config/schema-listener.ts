@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { MECHANISMS } from '../mechanisms.ts';
 import { PROTOCOLS } from '../protocols.ts';
-import { file, listeningPort, network } from './values.ts';
+import { domain, file, listeningPort, network } from './values.ts';
 
 const tlsShape = {
   certificateFile: file.optional().describe('PEM file of the certificate, with the chain behind it'),
@@ -79,6 +79,11 @@ export const listenerSchema = z.strictObject({
     .optional()
     .describe(
       'a balancer introduces each connection by a PROXY header, version 1 or 2; no header is taken without it',
+    ),
+  defaultDomain: domain
+    .optional()
+    .describe(
+      'domain of a login name that has none, on this listener; names.defaultDomain if it is left out',
     ),
   greeting: z
     .string()

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
 import { directorySchema } from './schema-directory.ts';
 import { externalSchema } from './schema-external.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
+import { delegateSchema, namesSchema } from './schema-names.ts';
 import { nodeSchema } from './schema-node.ts';
 import { oauthSchema } from './schema-oauth.ts';
 import { throttleSchema } from './schema-throttle.ts';
@@ -31,26 +31,6 @@ const timesSchema = z.strictObject({
 const limitsSchema = z.strictObject({
   connections: z.int().min(1).default(8000).describe('connections of clients at the same time'),
   failures: z.int().min(1).default(10).describe('failed logins on one connection, after which it is closed'),
-});
-
-const namesSchema = z.strictObject({
-  defaultDomain: z
-    .string()
-    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/, { error: 'this is not a domain' })
-    .optional()
-    .describe('domain that is appended to a login name that has none'),
-  lowerCase: z.boolean().default(true).describe('whether login names are looked up in lower case'),
-  punctuation: z
-    .string()
-    .regex(/^[^\p{L}\p{N}\p{C}\p{Z}*%]*$/u, {
-      error: 'letters, digits, spaces, control characters, * and % can not be allowed here',
-    })
-    .default(DEFAULT_PUNCTUATION)
-    .describe('characters besides letters and digits that a login name may have'),
-  latin1Passwords: z
-    .boolean()
-    .default(false)
-    .describe('whether a password that is not UTF-8 is read as Latin-1, as some old clients send it'),
 });
 
 const logSchema = z.strictObject({
@@ -99,6 +79,7 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("whose a client's certificate is, for the mechanism EXTERNAL; none if it is left out"),
   names: namesSchema.prefault({}).describe('what login names may look like'),
+  delegates: z.array(delegateSchema).default([]).describe('accounts that may act for others, as webmail'),
   log: logSchema.prefault({}).describe('what is logged, and how'),
   admin: adminSchema.optional().describe('HTTP listener with /metrics and /readyz; none if it is left out'),
 });

@@ -48,7 +48,7 @@ export async function startDemo({ folder, ports, observe }: DemoOptions): Promis
   await writePrivate(at('directory'), await directoryLdif());
   await writePrivate(at('newConfiguration'), configurationYaml(ports, nodes));
   const { settings, directories } = loadConfig(at('newConfiguration'));
-  const { authenticator } = stack.use(openDirectories(directories, settings.names, observe));
+  const { authenticator } = stack.use(openDirectories(directories, settings, observe));
   const { listening } = stack.use(await startProxy(settings, { authenticator, observe }));
   await rename(at('newConfiguration'), at('configuration'));
   const all = stack.move();

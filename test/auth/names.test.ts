@@ -41,6 +41,57 @@ describe('readLoginName', () => {
     expect(read('zoe\u0308')?.full).toBe('zo\u00eb');
   });
 
+  // RFC 4013 section 3, and what else PROTOCOL 1 says of names.
+  it.each([
+    ['I\u00adX', 'ix'],
+    ['\u2168', 'ix'],
+    ['\u00aa', 'a'],
+    ['\uff21\uff4e\uff4e', 'ann'],
+    ['ann\uff20example.org', 'ann@example.org'],
+    ['\u05d0\u05d1@example.org', '\u05d0\u05d1@example.org'],
+  ])('prepares %j, so that names that look the same are the same', (typed, full) => {
+    expect(read(typed)?.full).toBe(full);
+  });
+
+  it('takes letters that are newer than RFC 3454', () => {
+    expect(read('\u1c90\u{10570}')?.full).toBe('\u10d0\u{10597}');
+  });
+
+  describe('with other names of a domain', () => {
+    const domainAliases = new Map([['old.example.org', 'example.org']]);
+
+    it('gives the domain', () => {
+      expect(read('Ann@OLD.example.org', { domainAliases })?.full).toBe('ann@example.org');
+      expect(read('Ann@OLD.example.org', { domainAliases, lowerCase: false })?.full).toBe('Ann@example.org');
+      expect(read('ann', { domainAliases, defaultDomain: 'old.example.org' })?.full).toBe('ann@example.org');
+    });
+
+    it('leaves other domains, and names without one, alone', () => {
+      expect(read('ann@new.example.org', { domainAliases })?.full).toBe('ann@new.example.org');
+      expect(read('old.example.org', { domainAliases })?.full).toBe('old.example.org');
+    });
+  });
+
+  describe('with other separators than @', () => {
+    const options = { domainSeparators: '%#', defaultDomain: 'example.net' };
+
+    it.each([
+      ['ann%example.org', 'ann@example.org'],
+      ['ann#example.org', 'ann@example.org'],
+      ['ann', 'ann@example.net'],
+      ['ann@example.org', 'ann@example.org'],
+    ])('reads %s as %s', (typed, full) => {
+      expect(read(typed, options)?.full).toBe(full);
+    });
+
+    it.each(['ann%m@example.org', 'ann%m%example.org', '%example.org', 'ann%', 'ann*example.org'])(
+      'refuses %s',
+      (typed) => {
+        expect(read(typed, options)).toBeUndefined();
+      },
+    );
+  });
+
   it.each(["o'neil", 'a+tag@example.org', 'first.last', 'x-y_z', 'a&b=c~d', '用户@例子'])(
     'takes %s',
     (name) => {
@@ -64,6 +115,8 @@ describe('readLoginName', () => {
     ['a line separator', 'a\u2028b'],
     ['a bidirectional override', 'a\u202eb'],
     ['a zero width space', 'a\u200bb'],
+    ['letters of both directions of writing in one part', 'a\u05d0b@example.org'],
+    ['nothing that can be seen', '\u00ad'],
     ['a trailing space', 'alice '],
     ['a slash', '../alice'],
     ['a comma', 'cn=x,dc=y'],

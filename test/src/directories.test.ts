@@ -46,7 +46,7 @@ async function ldapThatIsDown(domains?: readonly string[]): Promise<DirectorySet
 
 async function readiness(settings: readonly DirectorySettings[]) {
   const events: Event[] = [];
-  await using directories = openDirectories(settings, NAMES, (event) => events.push(event));
+  await using directories = openDirectories(settings, { names: NAMES }, (event) => events.push(event));
   return { ...(await directories.readiness(AbortSignal.timeout(4000))), events };
 }
 

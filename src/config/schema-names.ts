@@ -1,0 +1,60 @@
+import { isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { DEFAULT_PUNCTUATION, type NameOptions } from '../../auth/names.ts';
+import { domain } from './values.ts';
+
+const punctuation = z.string().regex(/^[^\p{L}\p{N}\p{C}\p{Z}*%]*$/u, {
+  error: 'letters, digits, spaces, control characters, * and % can not be allowed here',
+});
+
+export const namesSchema = z.strictObject({
+  defaultDomain: domain.optional().describe('domain that is appended to a login name that has none'),
+  domainByAddress: z
+    .record(z.union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' }), domain)
+    .default({})
+    .describe('the same by the local IP address that a client connected to; goes before all others'),
+  domainAliases: z
+    .record(domain, domain)
+    .default({})
+    .describe('domains by their other names: a login name with the other name is looked up with the domain'),
+  domainSeparators: z
+    .string()
+    .regex(/^[^\p{L}\p{N}\p{C}\p{Z}*@]*$/u, {
+      error: 'letters, digits, spaces, control characters, * and @ can not separate a domain',
+    })
+    .default('')
+    .describe('characters that stand for the @ in a login name without one, as % for old clients'),
+  lowerCase: z.boolean().default(true).describe('whether login names are looked up in lower case'),
+  punctuation: punctuation
+    .default(DEFAULT_PUNCTUATION)
+    .describe('characters besides letters and digits that a login name may have'),
+  latin1Passwords: z
+    .boolean()
+    .default(false)
+    .describe('whether a password that is not UTF-8 is read as Latin-1, as some old clients send it'),
+});
+
+export const delegateSchema = z.strictObject({
+  account: z.string().min(1).describe('account name of the delegate'),
+  mayActFor: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe('account names, login names, domains, or * for everybody'),
+});
+
+type NamesConfig = z.output<typeof namesSchema>;
+
+/** Makes the rules for login names. */
+export function buildNames({ domainByAddress: _, domainAliases, ...names }: NamesConfig): NameOptions {
+  const aliases = Object.entries(domainAliases).map(([alias, to]) => [alias.toLowerCase(), to] as const);
+  return { ...names, defaultDomain: names.defaultDomain, domainAliases: new Map(aliases) };
+}
+
+/** Gives the default domains by local address, in the spelling that the system has for it. */
+export function domainsByAddress({ domainByAddress }: NamesConfig): ReadonlyMap<string, string> {
+  return new Map(Object.entries(domainByAddress).map(([address, to]) => [shortest(address), to]));
+}
+
+function shortest(address: string): string {
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+}
