@@ -4,8 +4,10 @@ import { ScramKeyring, scramClient } from '../../auth/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { accounts, type TestAccount } from '../support/accounts.ts';
 import { cluster, exec, loggedLine, lookupsOf } from '../support/cluster.ts';
+import { ConfigFolder } from '../support/config-folder.ts';
 import { type Announcement, sieveLogin, type TriedLogin } from '../support/node-login.ts';
 import { clusterConfig, clusterNode, RunningProxy, type TlsMode } from '../support/running-proxy.ts';
+import { clientFinal, clientFirst } from '../support/scram-client.ts';
 import { Wire } from '../support/wire.ts';
 
 const CLIENT = '203.0.113.7';
@@ -61,8 +63,12 @@ async function open(tls: TlsMode): Promise<Wire> {
   return wire;
 }
 
+function b64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
 function plain(mail: string, password: string): string {
-  return `AUTHENTICATE "PLAIN" "${Buffer.from(`\0${mail}\0${password}`).toString('base64')}"`;
+  return `AUTHENTICATE "PLAIN" "${b64(`\0${mail}\0${password}`)}"`;
 }
 
 describe.each(HOMES)('the scripts of $name', (account, home) => {
@@ -147,6 +153,42 @@ client.logout()
     expect(line).toMatch(new RegExp(`user=<${account.name}>.* rip=127\\.0\\.0\\.1,.* proxy=<proxy1>`));
     const proxies = home === 'node-a' ? 'passwd-file' : 'homing-proxies';
     expect(await lookupsOf(home, session)).toEqual([`${proxies} passdb`, 'prefetch userdb']);
+  });
+});
+
+describe('a ManageSieve client that proves itself by SCRAM-SHA-256', () => {
+  it('is told by the OK that the proxy knows its key (RFC 5804 1.3), and then speaks to its home', async () => {
+    const { name, mail, password } = accounts.alice;
+    const entry = {
+      objectClass: 'inetLocalMailRecipient',
+      uid: name,
+      mail,
+      mailHost: 'node-a.example.org',
+      homeDirectory: `/srv/mail/${name}`,
+      uidNumber: '5000',
+      gidNumber: '5000',
+      userPassword: password,
+    };
+    const lines = Object.entries(entry).map(([attribute, value]) => `${attribute}: ${value}\n`);
+    using folder = new ConfigFolder();
+    const file = folder.write('people.ldif', `dn: uid=${name},dc=example\n${lines.join('')}`);
+    const directories = [{ kind: 'ldif', file, preset: 'inetLocalMailRecipient', allowCleartext: true }];
+    const listener = { protocol: 'sieve', address: '127.0.0.1', port: 0, mechanisms: ['SCRAM-SHA-256'] };
+    await using through = await RunningProxy.start(
+      clusterConfig(cluster(), { directories, listeners: [listener] }),
+    );
+    await using wire = await Wire.open({ port: through.port('sieve', 'implicit'), ca: cluster().ca });
+    const terms = { user: mail, password };
+    await wire.linesUntil(/^OK /);
+
+    wire.send(`AUTHENTICATE "SCRAM-SHA-256" "${b64(clientFirst(terms))}"`);
+    const challenge = Buffer.from((await wire.line()).slice(1, -1), 'base64').toString();
+    const { message, expected } = clientFinal(challenge, terms);
+    wire.send(`"${b64(message)}"`);
+
+    expect(await wire.line()).toBe(`OK (SASL "${b64(expected)}") "Logged in."`);
+    wire.send('LISTSCRIPTS');
+    expect((await wire.linesUntil(/^OK /)).at(-1)).toContain('Listscripts completed');
   });
 });
 
