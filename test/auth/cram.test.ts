@@ -35,13 +35,13 @@ describe('CRAM towards a Courier node', () => {
     );
   });
 
-  it('signs the statement with the challenge of this very connection', () => {
+  it('A32 signs the statement with the challenge of this very connection', () => {
     const [, statement = '', mac] = /^(.*);([0-9a-f]{64}) [0-9a-f]+$/.exec(respond()) ?? [];
 
     expect(mac).toBe(hmac('sha256', KEY, `${CHALLENGE} ${statement}`));
   });
 
-  it('answers the challenge with a secret that is derived for the service and the user', () => {
+  it('A32 answers the challenge with a secret that is derived for the service and the user', () => {
     const digest = respond().split(' ').at(-1);
     const secret = hmac('sha256', KEY, 'imap:al;ice é@example.org');
 

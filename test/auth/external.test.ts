@@ -32,7 +32,7 @@ async function proved(certificate: ClientCertificate, map: CertificateMap): Prom
   return proof.kind === 'refuted' ? `${proof.reason}: ${proof.detail}` : proof.authcid.toString();
 }
 
-describe('EXTERNAL (RFC 4422 appendix A)', () => {
+describe('M8 EXTERNAL (RFC 4422 appendix A)', () => {
   it('asks for the message with an empty challenge', async () => {
     expect(await step(undefined)).toEqual({ kind: 'challenge', challenge: Buffer.alloc(0) });
   });
@@ -115,7 +115,7 @@ describe('EXTERNAL (RFC 4422 appendix A)', () => {
   );
 });
 
-describe('the offer of EXTERNAL', () => {
+describe('M8 the offer of EXTERNAL', () => {
   const TLS = { version: 'TLSv1.3', cipher: 'x', serverName: undefined, channelBinding: () => undefined };
   const parts = {
     authenticator: {

@@ -97,7 +97,7 @@ describe.each(Object.entries(FROM_ANN))('%s', (_name, [make, message]) => {
   });
 });
 
-describe('a refused token', () => {
+describe('M7 a refused token', () => {
   it('is told of by OAUTHBEARER as in RFC 7628 section 3.2.2', async () => {
     const { told, ...rest } = await refusal(...FROM_ANN.OAUTHBEARER, { verdict: badToken('it expired') });
 

@@ -35,7 +35,7 @@ function text(octets: readonly Buffer[]): string {
 }
 
 describe.each(CASES)('a captured conversation with the %s node %s', (protocol, node, account) => {
-  it('has no password of the user, no key of the proxy, and no proof that works twice', async () => {
+  it('A32 has no password of the user, no key of the proxy, and no proof that works twice', async () => {
     const { answer, recording, output } = await capture(protocol, node, account);
     const { key } = cluster().proxies.proxy1;
     const conversation = `${text(recording.fromProxy)}${text(recording.fromNode)}`;

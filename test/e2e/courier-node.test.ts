@@ -109,7 +109,7 @@ describe.concurrent.each(['imap', 'pop3'] as const)('the Courier recipe, %s', (p
     expect(login.answer).toBe(REFUSED[protocol]);
   });
 
-  it('refuses the response to another challenge', async () => {
+  it('A32 refuses the response to another challenge', async () => {
     const recorded = (await courierSasl({ protocol }).respond(Buffer.from('<other@node-c>'))).toString();
     const sasl = altered(courierSasl({ protocol }), () => recorded);
 

@@ -13,7 +13,7 @@ function block(terms: BlockTerms) {
   return parseProxyHeader(proxyBlock(terms))?.header;
 }
 
-describe('PROXY protocol version 1', () => {
+describe('B3 PROXY protocol version 1', () => {
   it.each([
     ['PROXY TCP4 192.0.2.7 192.0.2.1 4000 143\r\n', '192.0.2.7:4000', '192.0.2.1:143'],
     ['PROXY TCP4 255.255.255.255 0.0.0.0 65535 0\r\n', '255.255.255.255:65535', '0.0.0.0:0'],
@@ -29,7 +29,7 @@ describe('PROXY protocol version 1', () => {
   });
 
   it.each(['PROXY UNKNOWN\r\n', 'PROXY UNKNOWN junk  junk\r\n', 'PROXY UNKNOWN ::1 ::1 1 1\r\n'])(
-    'takes %j, and leaves the addresses to the socket',
+    'B4 takes %j, and leaves the addresses to the socket',
     (text) => {
       expect(line(text)).toMatchObject({ header: { local: false, ends: undefined }, length: text.length });
     },
@@ -74,7 +74,7 @@ describe('PROXY protocol version 1', () => {
   });
 });
 
-describe('PROXY protocol version 2', () => {
+describe('B5 PROXY protocol version 2', () => {
   it('reads the addresses of TCP over IPv4 and IPv6', () => {
     const tcp6 = Buffer.from(`20010db8${'00'.repeat(11)}07${'00'.repeat(15)}010fa003e1`, 'hex');
 
@@ -172,7 +172,7 @@ describe('PROXY protocol version 2', () => {
     expect(() => block(terms)).toThrow(ProxyHeaderError);
   });
 
-  it('refuses more than 4096 octets as soon as it is told of them', () => {
+  it('B6 refuses more than 4096 octets as soon as it is told of them', () => {
     const prefix = proxyBlock().subarray(0, 16);
     prefix.writeUInt16BE(65535, 14);
 
@@ -181,7 +181,7 @@ describe('PROXY protocol version 2', () => {
     expect(parseProxyHeader(prefix)).toBeUndefined();
   });
 
-  it('takes a right checksum, over all of the header with zeros in its place', () => {
+  it('B7 takes a right checksum, over all of the header with zeros in its place', () => {
     const vectors: Vector[] = [[0x02, 'mail.example.org']];
     const octets = proxyBlock({ vectors, checksumXor: 0 });
 
@@ -195,7 +195,7 @@ describe('PROXY protocol version 2', () => {
     }
   });
 
-  it('reads what is said of the connection, and skips what it does not know', () => {
+  it('B6 reads what is said of the connection, and skips what it does not know', () => {
     const vectors: Vector[] = [
       [0x04, ''],
       [0x04, 'padding'],
@@ -313,7 +313,7 @@ describe('PROXY protocol, any octets', () => {
   });
 });
 
-describe('crc32c', () => {
+describe('B7 crc32c', () => {
   // RFC 3720 appendix B.4.
   it.each([
     ['32 octets of zeros', Buffer.alloc(32), 0x8a9136aa],

@@ -9,7 +9,7 @@ function withProxyProtocol(written: string): string {
 }
 
 describe('proxyProtocol', () => {
-  it('is off unless it is asked for', () => {
+  it('B1 is off unless it is asked for', () => {
     expect(folder.load(GOOD).settings.listeners[0]?.introducedBy).toBeUndefined();
   });
 

@@ -31,7 +31,7 @@ function allBut(name: string) {
 }
 
 // nginx up to 1.11.8 took EXTERNAL where it was not configured.
-describe.each(MECHANISMS)('the mechanism %s where a listener does not name it', (name) => {
+describe.each(MECHANISMS)('M9 the mechanism %s where a listener does not name it', (name) => {
   it('is answered NO in IMAP, with and without initial response, and not advertised', async () => {
     const { output, logins } = await converse(
       imap,

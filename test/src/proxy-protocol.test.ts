@@ -59,7 +59,7 @@ function logged({ events }: RunningListener): string[] {
 }
 
 describe('PROXY protocol on a listener', () => {
-  it('makes the client that of the header, and keeps the balancer apart', async () => {
+  it('B1 makes the client that of the header, and keeps the balancer apart', async () => {
     await using running = await behind();
     await using wire = await introduced(running, { vectors: [[0x05, 'balancer-id-1']] });
 
@@ -71,7 +71,7 @@ describe('PROXY protocol on a listener', () => {
     });
   });
 
-  it('says nothing before the header is there, which may come octet by octet', async () => {
+  it('B2 says nothing before the header is there, which may come octet by octet', async () => {
     await using running = await behind();
     const socket = await opened(running);
     let early = 0;
@@ -110,7 +110,7 @@ describe('PROXY protocol on a listener', () => {
   });
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
-    'takes the header in front of the ClientHello of %s, in one segment or in two',
+    'B9 takes the header in front of the ClientHello of %s, in one segment or in two',
     async (version) => {
       await using running = await behind({ tls: listenerTls(own) });
       for (const apart of [false, true]) {
@@ -171,7 +171,7 @@ describe('PROXY protocol on a listener', () => {
     expect(await capabilities(wire)).toContain('AUTH=PLAIN');
   });
 
-  it('A21 closes when the header is not there in its time', async () => {
+  it('B2 A21 closes when the header is not there in its time', async () => {
     await using running = await behind({}, { proxyHeaderMs: 50 });
     const socket = await opened(running);
     const all = readAll(socket);
@@ -184,7 +184,7 @@ describe('PROXY protocol on a listener', () => {
     });
   });
 
-  it('closes at once for whom it does not trust, and tells of many of them once', async () => {
+  it('B1 closes at once for whom it does not trust, and tells of many of them once', async () => {
     await using running = await behind({ introducedBy: new Networks(['192.0.2.0/24', '2001:db8::/32']) });
     const ends = Array.from({ length: 5 }, async () => {
       const socket = await opened(running);
@@ -216,7 +216,7 @@ describe('PROXY protocol on a listener', () => {
         socket.once('data', () => socket.resetAndDestroy());
       },
     },
-  ])('takes 1,000 health checks that $what as what they are', { timeout: 30_000 }, async ({ end }) => {
+  ])('B10 takes 1,000 health checks that $what as what they are', { timeout: 30_000 }, async ({ end }) => {
     await using running = await behind();
     for (let at = 0; at < 20; at += 1) {
       await Promise.all(Array.from({ length: 50 }, async () => await checked(running, end)));
@@ -232,7 +232,7 @@ describe('PROXY protocol on a listener', () => {
   it.each<{ what: string; end: (socket: Socket) => void }>([
     { what: 'connect and close', end: (socket) => socket.end() },
     { what: 'say LOCAL and close', end: (socket) => socket.end(proxyBlock({ command: 0x20 })) },
-  ])('takes health checks in front of TLS that $what as what they are', async ({ end }) => {
+  ])('B9 B10 takes health checks in front of TLS that $what as what they are', async ({ end }) => {
     await using running = await behind({ tls: listenerTls(own) });
     await checked(running, end);
     await running.event('connectionEnd');
@@ -254,7 +254,7 @@ function causes({ events }: RunningListener): Set<string> {
   return new Set(events.flatMap((event) => (event.event === 'connectionEnd' ? [event.how] : [])));
 }
 
-describe('PROXY protocol with TLS that ended at the balancer', () => {
+describe('B8 PROXY protocol with TLS that ended at the balancer', () => {
   const secured = (more: readonly Vector[] = [], client = 1, verify = 0): Vector =>
     tlsVector(client, verify, [[0x21, 'TLSv1.3'], [0x23, 'TLS_AES_256_GCM_SHA384'], ...more]);
 
@@ -298,7 +298,7 @@ describe('PROXY protocol with TLS that ended at the balancer', () => {
 });
 
 describe('a listener without the PROXY protocol', () => {
-  it('takes a header for what it is: no mail, and no address', async () => {
+  it('B1 takes a header for what it is: no mail, and no address', async () => {
     await using running = await runListener();
     const socket = await opened(running);
     const all = readAll(socket);

@@ -121,12 +121,16 @@ export class RunningProxy implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** Starts a proxy and waits until it listens everywhere. @throws {Error} with its output when it does not. */
-  static async start(config: ConfigFile): Promise<RunningProxy> {
+  /**
+   * Starts a proxy and waits until it listens everywhere.
+   * @param nodeOptions options of Node itself.
+   * @throws {Error} with its output when it does not.
+   */
+  static async start(config: ConfigFile, nodeOptions: readonly string[] = []): Promise<RunningProxy> {
     const directory = mkdtempSync(join(tmpdir(), 'homing-test-'));
     const file = join(directory, 'homing.yaml');
     writeFileSync(file, stringify(config));
-    const child = spawn(process.execPath, ['src/main.ts', 'serve', '--config', file], {
+    const child = spawn(process.execPath, [...nodeOptions, 'src/main.ts', 'serve', '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const proxy = new RunningProxy(child, directory);
