@@ -74,7 +74,7 @@ function textOf(step: ServerStep): string | undefined {
   return step.kind === 'challenge' ? step.challenge.toString() : undefined;
 }
 
-describe('the server side of SCRAM', () => {
+describe('M5 the server side of SCRAM', () => {
   it('holds the conversation of RFC 5802 section 5, by SHA-1', async () => {
     const exchange = server({
       hash: 'sha1',
@@ -160,7 +160,7 @@ describe('the server side of SCRAM', () => {
     expect(one).not.toBe(other);
   });
 
-  it('refuses a proof that was made for another nonce: a replay', async () => {
+  it('A32 refuses a proof that was made for another nonce: a replay', async () => {
     const first = server({ nonce: 'one' });
     const { message } = clientFinal(textOf(await say(first, clientFirst({}))) ?? '', {});
     const second = server({ nonce: 'other' });
@@ -295,7 +295,7 @@ describe('the server side of SCRAM', () => {
   });
 });
 
-describe('channel binding of SCRAM', () => {
+describe('M6 channel binding of SCRAM', () => {
   const plus: ScramClientTerms = { gs2Header: 'p=tls-exporter,,', binding: EXPORTER };
 
   it('RFC 9266: lets in who is bound to the same TLS connection', async () => {
@@ -372,7 +372,7 @@ describe('channel binding of SCRAM', () => {
   });
 });
 
-describe('a name without a key', () => {
+describe('M5 a name without a key', () => {
   const decoy = { salt: Buffer.from('salt'), iterations: 4096 };
 
   it('is refuted only when the client has sent its proof', async () => {

@@ -355,7 +355,7 @@ describe('CRAM-MD5', () => {
     expect(await exchange.step(Buffer.from(message), signal)).toEqual({ kind: 'malformed' });
   });
 
-  it('splits at the last space, since names may have some', async () => {
+  it('M3 splits at the last space, since names may have some', async () => {
     expect(await answer(cramMd5Server(stored, CHALLENGE), 'a b', 'x', CHALLENGE)).toMatchObject({
       proof: { kind: 'refuted', authcid: Buffer.from('a b'), reason: 'badName' },
     });

@@ -31,14 +31,14 @@ async function answer(script: string, options: ConversationOptions = {}): Promis
 }
 
 describe('POP3 greeting and capabilities (RFC 1939, RFC 2449)', () => {
-  it('P1 greets without a timestamp, which would offer APOP', async () => {
+  it('P1 M4 greets without a timestamp, which would offer APOP', async () => {
     const transport = new MemoryTransport();
     await pop3.frontend(new Channel(transport), TERMS).greet();
 
     expect(transport.output).toBe('+OK ready\r\n');
   });
 
-  it('greets with the timestamp of APOP where that is offered and allowed, and lists it nowhere', async () => {
+  it('M4 greets with the timestamp of APOP where that is offered and allowed, and lists it nowhere', async () => {
     const greeting = async (terms: Partial<FrontendTerms>, tls = false) => {
       const transport = new MemoryTransport(tls);
       await pop3.frontend(new Channel(transport), { ...TERMS, apop, ...terms }).greet();
@@ -283,7 +283,7 @@ describe('POP3 commands in the AUTHORIZATION state', () => {
   });
 });
 
-describe('POP3 APOP (RFC 1939 7)', () => {
+describe('M4 POP3 APOP (RFC 1939 7)', () => {
   const judge = ({ mechanism }: { mechanism: string }) =>
     mechanism === 'APOP' ? ('wrongPassword' as const) : 'ok';
 

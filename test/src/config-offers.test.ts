@@ -30,7 +30,7 @@ function naming(mechanisms: string, terms = 'protocol: imap, tls: starttls'): st
   return `- { ${terms}, mechanisms: [${mechanisms}] }`;
 }
 
-describe('the usual mechanisms of a listener', () => {
+describe('M3 M9 the usual mechanisms of a listener', () => {
   const ALL = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'];
 
   it.each([
@@ -101,7 +101,7 @@ describe('the mechanisms that a listener names', () => {
     expect(folder.load(text).settings.listeners[0]?.mechanisms).toEqual(['APOP', 'CRAM-MD5', 'PLAIN']);
   });
 
-  it('are refused with APOP in IMAP, before STLS, twice, or bound to no TLS', () => {
+  it('M4 are refused with APOP in IMAP, before STLS, twice, or bound to no TLS', () => {
     const refusal = (mechanisms: string, terms: string) =>
       folder.refusal(
         config(ldap('readPasswords: true\n    allowCleartext: true'), naming(mechanisms, terms)),

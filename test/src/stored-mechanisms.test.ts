@@ -55,7 +55,7 @@ async function challenged(transport: MemoryTransport, line: string): Promise<str
 }
 
 describe('the mechanisms of a connection', () => {
-  it('I14 are those of the listener, in its order, and -PLUS only where the TLS can be bound to', () => {
+  it('I14 M6 M9 are those of the listener, in its order, and -PLUS only where the TLS can be bound to', () => {
     const names = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'CRAM-MD5', 'PLAIN', 'APOP'];
     const listed = (tls?: boolean) => [
       ...offered(names)
@@ -95,7 +95,7 @@ describe('the mechanisms of a connection', () => {
     expect((await converse(pop3, 'AUTH APOP\r\n', { terms })).output).toMatch(/^-ERR Unsupported/);
   });
 
-  it('I23 answer BAD to an initial response of CRAM-MD5, and the session goes on', async () => {
+  it('I23 M3 answer BAD to an initial response of CRAM-MD5, and the session goes on', async () => {
     const terms = offered(['CRAM-MD5']);
 
     const { output, logins } = await converse(imap, 'a AUTHENTICATE CRAM-MD5 dGVzdA==\r\nb NOOP\r\n', {
@@ -129,7 +129,7 @@ describe('the mechanisms of a connection', () => {
     },
   );
 
-  it('let in by CRAM-MD5 in POP3', async () => {
+  it('M3 let in by CRAM-MD5 in POP3', async () => {
     const { frontend, transport } = await connect(pop3, ['CRAM-MD5']);
     const next = frontend.next();
 
