@@ -69,5 +69,9 @@ function matches({ field, value }: CertificateEntry, certificate: ClientCertific
   if (field === 'email') {
     return certificate.emails.some((email) => email.toLowerCase() === value.toLowerCase());
   }
+  // Of a certificate that only a balancer saw, we have a part of the subject for the whole.
+  if (field === 'subject' && certificate.fingerprint === undefined) {
+    return false;
+  }
   return certificate[field] === value;
 }

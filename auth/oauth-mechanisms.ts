@@ -75,7 +75,7 @@ async function judge(
 ): Promise<ServerStep> {
   const refuse = (status: Status, told: TokenGuide, detail: string): ServerStep => ({
     kind: 'proof',
-    proof: refuted(user, 'badToken', detail),
+    proof: { ...refuted(user, 'badToken', detail), ...(token !== undefined && { tried: token }) },
     last: Buffer.from(JSON.stringify(dialect.error(status, told))),
   });
   if (host !== undefined && hosts.length > 0 && !hosts.includes(host.toLowerCase().replace(/\.$/, ''))) {
@@ -85,15 +85,18 @@ async function judge(
     return refuse('invalid_token', tokens.guide, 'there is no bearer token in the message');
   }
   using deadline = new Deadline(judgeMs, signal);
+  const startedMs = performance.now();
   const { verdict, guide } = await tokens.judge(token, deadline.signal);
+  const judgedMs = performance.now() - startedMs;
   if (verdict.kind === 'valid') {
-    return { kind: 'proof', proof: { kind: 'proved', authcid: Buffer.from(verdict.user), authzid: user } };
+    const authcid = Buffer.from(verdict.user);
+    return { kind: 'proof', proof: { kind: 'proved', authcid, authzid: user, judgedMs } };
   }
   if (verdict.reason === 'badToken') {
     return refuse(verdict.error, guide, verdict.detail);
   }
   // An error of the mechanism would tell the client that its token is bad.
-  return { kind: 'proof', proof: refuted(user, verdict.reason, verdict.detail) };
+  return { kind: 'proof', proof: { ...refuted(user, verdict.reason, verdict.detail), judgedMs } };
 }
 
 function refuted(authcid: Buffer, reason: RefutedProof['reason'], detail: string): RefutedProof {

@@ -10,6 +10,8 @@ interface Claim {
   readonly authzid: Buffer;
   /** Who proves himself; empty where a refuted proof names nobody. */
   readonly authcid: Buffer;
+  /** Milliseconds that the mechanism waited for who judged it, for the log. */
+  readonly judgedMs?: number;
 }
 
 /** A password, which the directory is to judge. */
@@ -33,6 +35,8 @@ export interface RefutedProof extends Claim {
   readonly known?: string;
   /** What an operator needs to know. */
   readonly detail?: string;
+  /** What was tried, where the same may come again and is no new guess then: a token that has expired. */
+  readonly tried?: Secret;
 }
 
 /** What a server mechanism makes of a client's message. */

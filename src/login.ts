@@ -104,7 +104,7 @@ async function authenticate(
     findings.user = result.account.name;
     return result;
   } finally {
-    findings.directoryMs = performance.now() - startedMs;
+    findings.directoryMs = performance.now() - startedMs + (attempt.proof.judgedMs ?? 0);
   }
 }
 

@@ -60,7 +60,12 @@ interface Refused {
 }
 
 /** Failures that are no more than the sign of our giving up. */
-const GIVEN_UP: ReadonlySet<Reason> = new Set(['directoryDown', 'nodeUnreachable', 'nodeTlsFailed']);
+const GIVEN_UP: ReadonlySet<Reason> = new Set([
+  'directoryDown',
+  'providerDown',
+  'nodeUnreachable',
+  'nodeTlsFailed',
+]);
 
 /** A connection that is being served. */
 export class Session {
@@ -281,6 +286,9 @@ export class Session {
 }
 
 function triedBy(proof: Proof): Tried {
+  if (proof.kind === 'refuted' && proof.tried !== undefined) {
+    return { kind: 'password', password: proof.tried };
+  }
   return proof.kind === 'password' ? { kind: proof.kind, password: proof.password } : { kind: proof.kind };
 }
 

@@ -19,16 +19,25 @@ export function checkMechanismNeeds(
 ): void {
   warnOfNoTokens(listeners, data, report);
   for (const [index, listener] of listeners.entries()) {
-    for (const [at, mechanism] of (listener?.mechanisms ?? []).entries()) {
+    if (listener === undefined) continue;
+    for (const [at, mechanism] of listener.mechanisms.entries()) {
+      const path = ['listeners', index, 'mechanisms', at];
       const need = NEEDS.get(mechanism);
-      if (need === undefined || valueAt(data, [need.part]) !== undefined) continue;
-      report.problem(
-        ['listeners', index, 'mechanisms', at],
-        `${mechanism} needs the setting ${need.part}`,
-        need.hint,
-      );
+      if (need !== undefined && valueAt(data, [need.part]) === undefined) {
+        report.problem(path, `${mechanism} needs the setting ${need.part}`, need.hint);
+      } else if (mechanism === 'EXTERNAL' && !seesCertificates(listener)) {
+        report.problem(
+          path,
+          'EXTERNAL is never offered here, as no client is asked for a certificate',
+          'tls.clientCertificates, or proxyProtocol from balancers that ask for them',
+        );
+      }
     }
   }
+}
+
+function seesCertificates({ tls, introducedBy }: ListenerSettings): boolean {
+  return introducedBy !== undefined || (tls.mode !== 'none' && tls.clients !== undefined);
 }
 
 // Each listener says what it offers, so it's easy to forget where providers are new.

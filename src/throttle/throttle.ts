@@ -66,6 +66,7 @@ export interface Origin {
 
 /** Stands for what a login tried; nothing, where it can't have been a guess. */
 export type Tried =
+  /** A password, or another secret that is the same when it is tried again. */
   | { readonly kind: 'password'; readonly password: Secret }
   /** The mechanism has found the proof right, or wrong, by itself. */
   | { readonly kind: 'proved' | 'refuted' };

@@ -100,6 +100,12 @@ describe('M8 EXTERNAL (RFC 4422 appendix A)', () => {
       'fits no entry of external.map',
     ],
     [
+      'is known by its common name alone, as a balancer saw it',
+      { ...ANN, fingerprint: undefined },
+      { user: undefined, entries: [{ field: 'subject', value: ANN.subject, account: 'ann' }] },
+      'fits no entry of external.map',
+    ],
+    [
       'fits no entry',
       ANN,
       { user: undefined, entries: [{ field: 'commonName', value: 'bob', account: 'bob' }] },

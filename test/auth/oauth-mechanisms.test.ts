@@ -56,7 +56,12 @@ describe.each(Object.entries(FROM_ANN))('%s', (_name, [make, message]) => {
   it('proves the user of the token, and lets the client only say as whom to act', async () => {
     expect(await step(make, message)).toEqual({
       kind: 'proof',
-      proof: { kind: 'proved', authcid: Buffer.from('ann@example.org'), authzid: Buffer.from('bob') },
+      proof: {
+        kind: 'proved',
+        authcid: Buffer.from('ann@example.org'),
+        authzid: Buffer.from('bob'),
+        judgedMs: expect.any(Number),
+      },
     });
   });
 
@@ -120,6 +125,16 @@ describe('M7 a refused token', () => {
     const { told } = await refusal(...FROM_ANN.XOAUTH2, { verdict: badToken('it expired') });
 
     expect(JSON.parse(told ?? '')).toEqual({ status: '400', schemes: 'Bearer', scope: 'mail offline' });
+  });
+});
+
+describe('a token that is refused', () => {
+  it('can be known again, so that the same is no new guess', async () => {
+    const result = await step(...FROM_ANN.XOAUTH2, { verdict: badToken('it expired') });
+
+    expect(
+      result.kind === 'proof' && result.proof.kind === 'refuted' && result.proof.tried?.octets.toString(),
+    ).toBe('t');
   });
 });
 

@@ -37,12 +37,13 @@ const provider = createServer(async (request, response) => {
   response.end(JSON.stringify({ active: username !== undefined, username }));
 });
 
-let proxy: RunningProxy;
-beforeAll(async () => {
-  const port = await listenOn(provider);
-  const config = clusterConfig(cluster());
+let providerPort = 0;
+
+/** A proxy that takes tokens of both kinds; `changes` replaces settings of the top level. */
+async function start(changes: Record<string, unknown> = {}): Promise<RunningProxy> {
+  const config = clusterConfig(cluster(), changes);
   const mechanisms = ['OAUTHBEARER', 'XOAUTH2', 'PLAIN'];
-  proxy = await RunningProxy.start({
+  return await RunningProxy.start({
     ...config,
     listeners: config.listeners.map((listener) => ({ ...Object(listener), mechanisms })),
     oauth: {
@@ -50,13 +51,19 @@ beforeAll(async () => {
         { kind: 'jwt', issuer: ISSUER, keysFile, audience: [AUDIENCE], scopes: ['mail'] },
         {
           kind: 'introspection',
-          url: `http://127.0.0.1:${port}/`,
+          url: `http://127.0.0.1:${providerPort}/`,
           clientId: 'homing',
           clientSecretFile: secretFile,
         },
       ],
     },
   });
+}
+
+let proxy: RunningProxy;
+beforeAll(async () => {
+  providerPort = await listenOn(provider);
+  proxy = await start();
 });
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]();
@@ -72,21 +79,21 @@ const MECHANISMS = ['OAUTHBEARER', 'XOAUTH2'] as const;
 type Mechanism = (typeof MECHANISMS)[number];
 
 function message(mechanism: Mechanism, user: string, token: string): string {
-  const start = mechanism === 'XOAUTH2' ? `user=${user}` : `n,a=${user},`;
-  return Buffer.from(`${start}\x01auth=Bearer ${token}\x01\x01`).toString('base64');
+  const opening = mechanism === 'XOAUTH2' ? `user=${user}` : `n,a=${user},`;
+  return Buffer.from(`${opening}\x01auth=Bearer ${token}\x01\x01`).toString('base64');
 }
 
 /** Sends an initial response. @returns the first line of the answer, and the connection. */
-async function begin(protocol: ProtocolName, mechanism: Mechanism, initial: string) {
+async function begin(protocol: ProtocolName, mechanism: Mechanism, initial: string, by = proxy) {
   const { ca } = cluster();
-  const wire = await openSession(protocol, { port: proxy.port(protocol, 'implicit'), tls: 'implicit', ca });
+  const wire = await openSession(protocol, { port: by.port(protocol, 'implicit'), tls: 'implicit', ca });
   wire.send(`${protocol === 'imap' ? 'a AUTHENTICATE' : 'AUTH'} ${mechanism} ${initial}`);
   return { wire, line: await wire.line() };
 }
 
 /** The answer to a refused token: the error is taken by an empty line, as Roundcube does. */
-async function refusalOf(protocol: ProtocolName, mechanism: Mechanism, initial: string) {
-  const { wire, line } = await begin(protocol, mechanism, initial);
+async function refusalOf(protocol: ProtocolName, mechanism: Mechanism, initial: string, by = proxy) {
+  const { wire, line } = await begin(protocol, mechanism, initial, by);
   await using closing: Wire = wire;
   closing.send('');
   return { error: Buffer.from(line.slice(2), 'base64').toString(), answer: await closing.line() };
@@ -154,6 +161,7 @@ describe('a login by token', () => {
       result: 'ok',
       mechanism: 'OAUTHBEARER',
       tls: 'TLSv1.3',
+      directoryMs: expect.any(Number),
     });
     expect(proxy.output).not.toContain(token.slice(0, 40));
   });
@@ -242,5 +250,43 @@ describe('a token that is refused', () => {
 
     expect(JSON.parse(error)).toMatchObject({ status: '400' });
     expect(answer).toMatch(/^a NO \[AUTHENTICATIONFAILED\] /);
+  });
+
+  it('is no new guess when it comes again, as from a forgotten phone; others are', async () => {
+    await using strict = await start({ throttle: { perUser: 3, perUserAndAddress: 3 } });
+    const expired = await tokenFor(accounts.alice.mail, { exp: 1_000_000_000 });
+    const answers: string[] = [];
+    for (const token of [...Array<string>(6).fill(expired), 'x1', 'x2', 'x3', 'x4']) {
+      const initial = message('XOAUTH2', accounts.alice.mail, token);
+      answers.push((await refusalOf('imap', 'XOAUTH2', initial, strict)).answer.slice(0, 12));
+    }
+
+    expect(answers.slice(0, 6)).toEqual(Array(6).fill('a NO [AUTHEN'));
+    expect(answers.slice(6)).toEqual(['a NO [AUTHEN', 'a NO [AUTHEN', 'a NO [UNAVAI', 'a NO [UNAVAI']);
+  });
+});
+
+describe('a client that leaves while its provider is asked', () => {
+  it('is logged as gone, and not as a provider that is down', async () => {
+    const asked = Promise.withResolvers<void>();
+    const silent = createServer(() => asked.resolve());
+    const port = await listenOn(silent);
+    const url = `http://127.0.0.1:${port}/`;
+    const slow = { kind: 'introspection', url, clientId: 'homing', clientSecretFile: secretFile };
+    const config = clusterConfig(cluster());
+    await using waiting = await RunningProxy.start({
+      ...config,
+      listeners: config.listeners.map((listener) => ({ ...Object(listener), mechanisms: ['XOAUTH2'] })),
+      oauth: { providers: [slow] },
+    });
+    const { ca } = cluster();
+    const wire = await openSession('imap', { port: waiting.port('imap', 'implicit'), tls: 'implicit', ca });
+    wire.send(`a AUTHENTICATE XOAUTH2 ${message('XOAUTH2', 'alice', 'opaque')}`);
+    await asked.promise;
+    await wire[Symbol.asyncDispose]();
+
+    expect(await waiting.event('login')).toMatchObject({ result: 'abandoned' });
+    silent.closeAllConnections();
+    silent.close();
   });
 });

@@ -59,8 +59,36 @@ describe('external', () => {
     expect(folder.refusal(`${GOOD}${text}\n`)).toBe(problem);
   });
 
+  const OFFERED = good('tls: starttls }', 'tls: starttls, mechanisms: [PLAIN, ¶EXTERNAL] }');
+  const WITH_MAP = `${OFFERED}external: { user: email }\n`;
+
+  it('is refused where no certificate can come', () => {
+    expect(folder.refusal(WITH_MAP)).toBe(
+      'EXTERNAL is never offered here, as no client is asked for a certificate ' +
+        '(tls.clientCertificates, or proxyProtocol from balancers that ask for them)',
+    );
+  });
+
+  it.each([
+    [
+      'the listener asks for certificates',
+      'tls: starttls',
+      'tls: { mode: starttls, clientCertificates: { caFile: ca.pem } }',
+    ],
+    [
+      'all listeners do',
+      '  keyFile: key.pem',
+      '  keyFile: key.pem\n  clientCertificates: { caFile: ca.pem }',
+    ],
+    ['a balancer does', 'tls: starttls', 'tls: starttls, proxyProtocol: { from: [192.0.2.9] }'],
+  ])('is good where %s', (_what, part, by) => {
+    const { settings } = folder.load(WITH_MAP.replace('¶', '').replace(part, by));
+
+    expect(settings.external?.user).toBe('email');
+  });
+
   it('is needed where a listener offers EXTERNAL', () => {
-    expect(folder.refusal(good('tls: starttls }', 'tls: starttls, mechanisms: [PLAIN, ¶EXTERNAL] }'))).toBe(
+    expect(folder.refusal(OFFERED)).toBe(
       'EXTERNAL needs the setting external (external: { user: email }, or a map)',
     );
   });
