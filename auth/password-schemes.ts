@@ -1,6 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { hashArgon2, verifyArgon2 } from './password-argon2.ts';
+import { CRYPT_SCHEMES, isKnownCrypt, verifyCrypt } from './password-crypt.ts';
 import { DIGEST_SCHEMES, verifyDigest } from './password-digests.ts';
+import { PBKDF2_SCHEMES, verifyPbkdf2 } from './password-pbkdf2.ts';
 import { hashScram, SCRAM_SCHEMES, verifyScram } from './password-scram.ts';
 import type { Secret } from './secret.ts';
 import { placeToHash } from './slow-hashes.ts';
@@ -19,7 +21,13 @@ export type HashScheme = 'SSHA512' | 'ARGON2' | 'SCRAM-SHA-256';
 /** More values than any entry needs would let one entry cost a minute of CPU. */
 export const MAX_VALUES = 8;
 /** Schemes of stored hashes that can be compared, by name. */
-export const HASH_SCHEMES: readonly string[] = ['ARGON2', ...SCRAM_SCHEMES, ...DIGEST_SCHEMES];
+export const HASH_SCHEMES: readonly string[] = [
+  'ARGON2',
+  ...SCRAM_SCHEMES,
+  ...CRYPT_SCHEMES,
+  ...PBKDF2_SCHEMES,
+  ...DIGEST_SCHEMES,
+];
 /** Schemes whose value is the password itself. */
 const CLEAR_SCHEMES: readonly (string | undefined)[] = [undefined, 'CLEARTEXT', 'PLAIN'];
 
@@ -50,6 +58,11 @@ export function splitValue(value: string): StoredValue {
 /** Whether values of a scheme are the password itself. */
 export function isClear(scheme: string | undefined): boolean {
   return CLEAR_SCHEMES.includes(scheme);
+}
+
+/** Whether passwords can be compared with values of this kind; of crypt(3) there are many. */
+export function isComparable({ scheme = '', rest }: StoredValue): boolean {
+  return HASH_SCHEMES.includes(scheme) && (!CRYPT_SCHEMES.includes(scheme) || isKnownCrypt(scheme, rest));
 }
 
 /**
@@ -113,12 +126,23 @@ async function verifyValue(
   if (DIGEST_SCHEMES.includes(scheme)) {
     return verifyDigest(scheme, rest, password);
   }
-  if (!HASH_SCHEMES.includes(scheme)) {
+  const verify = SLOW_SCHEMES.get(scheme);
+  if (verify === undefined) {
     return 'unverifiable';
   }
   using _place = await placeToHash(signal);
-  return scheme === 'ARGON2' ? await verifyArgon2(rest, password) : await verifyScram(scheme, rest, password);
+  return await verify(scheme, rest, password);
 }
+
+type SlowVerifier = (scheme: string, rest: string, password: Secret) => Promise<PasswordMatch>;
+
+/** Schemes that are slow on purpose. */
+const SLOW_SCHEMES: ReadonlyMap<string, SlowVerifier> = new Map<string, SlowVerifier>([
+  ['ARGON2', (_scheme, rest, password) => verifyArgon2(rest, password)],
+  ...SCRAM_SCHEMES.map((scheme) => [scheme, verifyScram] as const),
+  ...CRYPT_SCHEMES.map((scheme) => [scheme, verifyCrypt] as const),
+  ...PBKDF2_SCHEMES.map((scheme) => [scheme, verifyPbkdf2] as const),
+]);
 
 function verifyClearText(expected: Buffer | undefined, password: Secret): PasswordMatch {
   if (expected === undefined) {

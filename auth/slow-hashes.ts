@@ -7,7 +7,7 @@ import { Gate, GateFull } from './gate.ts';
 /** libuv's pool, which DNS and files need too; unless UV_THREADPOOL_SIZE says otherwise. */
 const POOL_THREADS = 4;
 /** Each slow hash holds a thread, and Argon2 its memory too: no more at a time than there are cores. */
-export const SLOW_HASHES_AT_A_TIME = Math.min(availableParallelism(), POOL_THREADS - 1);
+const SLOW_HASHES_AT_A_TIME = Math.min(availableParallelism(), POOL_THREADS - 1);
 /** More than can be done in the time that a login may wait for the directory. */
 const MAX_WAITING = 1000;
 

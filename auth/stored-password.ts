@@ -1,8 +1,10 @@
 import { type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
+import { asksTooMuch, MAX_COST, MAX_ROUNDS } from './password-crypt.ts';
 import {
   HASH_SCHEMES,
   isClear,
+  isComparable,
   MAX_VALUES,
   type PasswordRules,
   splitValue,
@@ -32,18 +34,10 @@ export async function verifyStored(
 
 /** Other schemes that directories use. A name that is not one of them may be a part of a password. */
 const FOREIGN_SCHEMES: readonly string[] = [
-  'CRYPT',
   'NTHASH',
   'LANMAN',
   'SASL',
-  'BLF-CRYPT',
   'MD5-CRYPT',
-  'SHA256-CRYPT',
-  'SHA512-CRYPT',
-  'PBKDF2',
-  'PBKDF2-SHA1',
-  'PBKDF2-SHA256',
-  'PBKDF2-SHA512',
   'PBKDF2_SHA256',
   'ARGON2I',
   'ARGON2ID',
@@ -58,16 +52,20 @@ function whyUnverifiable(values: readonly string[], attribute: string, rules: Pa
   if (values.length > MAX_VALUES) {
     return `the entry has more than ${MAX_VALUES} values of ${attribute}`;
   }
-  const schemes = values.map((value) => splitValue(value).scheme);
-  if (!rules.allowCleartext && schemes.some(isClear)) {
+  const parts = values.map(splitValue);
+  if (!rules.allowCleartext && parts.some(({ scheme }) => isClear(scheme))) {
     return `${attribute} is in clear text, which allowCleartext does not permit; ${MAKE_HASH}`;
   }
-  const unknown = schemes.find(
-    (scheme) => scheme !== undefined && !isClear(scheme) && !HASH_SCHEMES.includes(scheme),
-  );
+  const unknown = parts.find((part) => !isClear(part.scheme) && !isComparable(part))?.scheme;
+  if (unknown !== undefined && HASH_SCHEMES.includes(unknown)) {
+    return `${attribute}: of {${unknown}} only $5$, $6$ and bcrypt can be compared; verify: bind, or ${MAKE_HASH}`;
+  }
   if (unknown !== undefined) {
     const which = FOREIGN_SCHEMES.includes(unknown) ? `the scheme {${unknown}}` : 'its scheme';
     return `${attribute}: ${which} is not known (${HASH_SCHEMES.join(', ')}); ${MAKE_HASH}`;
+  }
+  if (parts.some(({ rest }) => asksTooMuch(rest))) {
+    return `${attribute} asks for more than ${MAX_ROUNDS} rounds or bcrypt's cost ${MAX_COST}; verify: bind, or ${MAKE_HASH}`;
   }
   return `${attribute} is not a whole value of its scheme; ${MAKE_HASH}`;
 }

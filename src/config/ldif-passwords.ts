@@ -1,4 +1,10 @@
-import { HASH_SCHEMES, isClear, splitValue } from '../../auth/password-schemes.ts';
+import {
+  HASH_SCHEMES,
+  isClear,
+  isComparable,
+  type StoredValue,
+  splitValue,
+} from '../../auth/password-schemes.ts';
 import type { Report } from './report.ts';
 import type { Path } from './source.ts';
 
@@ -17,10 +23,8 @@ export function warnOfPasswords(
   report: Report,
 ): void {
   const passwords = [...storedIn(content.toString('utf8'), attribute)];
-  const clear = passwords.filter(({ scheme }) => isClear(scheme));
-  const unknown = passwords.filter(
-    ({ scheme }) => scheme !== undefined && !isClear(scheme) && !HASH_SCHEMES.includes(scheme),
-  );
+  const clear = passwords.filter(({ value }) => isClear(value.scheme));
+  const unknown = passwords.filter(({ value }) => !isClear(value.scheme) && !isComparable(value));
   if (clear[0] !== undefined && !allowCleartext) {
     report.warning(
       path,
@@ -39,20 +43,18 @@ export function warnOfPasswords(
 
 interface StoredPassword {
   readonly line: number;
-  /** In upper case; `undefined` without one. */
-  readonly scheme: string | undefined;
+  /** What of it stands in the first line. */
+  readonly value: StoredValue;
 }
 
 function* storedIn(ldif: string, attribute: string): Generator<StoredPassword> {
   const name = `${attribute.toLowerCase()}:`;
-  for (const [index, text] of ldif.split('\n').entries()) {
-    if (!text.toLowerCase().startsWith(name)) continue;
-    const rest = text.slice(name.length);
+  for (const [index, line] of ldif.split('\n').entries()) {
+    if (!line.toLowerCase().startsWith(name)) continue;
+    const rest = line.slice(name.length);
     // The scheme stands at the beginning, so what a folded line goes on with does not matter.
-    const value = rest.startsWith(':')
-      ? Buffer.from(rest.slice(1), 'base64').toString('latin1')
-      : rest.trim();
-    yield { line: index + 1, scheme: splitValue(value).scheme };
+    const text = rest.startsWith(':') ? Buffer.from(rest.slice(1), 'base64').toString('latin1') : rest.trim();
+    yield { line: index + 1, value: splitValue(text) };
   }
 }
 

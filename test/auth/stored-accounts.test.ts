@@ -105,7 +105,7 @@ function saltOf(serverFirst: string): string | undefined {
 
 const PROVED = { kind: 'proof', proof: { kind: 'proved', account: { name: 'alice' } } };
 
-describe('SCRAM with stored keys', () => {
+describe('M5 SCRAM with stored keys', () => {
   it.each(['sha1', 'sha256'] as const)(
     'reads them in the forms of Dovecot and RFC 5803 (%s)',
     async (hash) => {
@@ -190,7 +190,7 @@ describe('SCRAM of passwords in clear text', () => {
   });
 });
 
-describe('the disguise of unknown names (A18)', () => {
+describe('M5 the disguise of unknown names (A18)', () => {
   it('gives one name one salt, in whatever case it is typed, and another name another', async () => {
     const { login } = scram(accounts({}));
 
@@ -308,7 +308,7 @@ async function answer(exchange: SaslServer, user: string, password: string, chal
   return await exchange.step(Buffer.from(`${user} ${digest}`), signal);
 }
 
-describe('CRAM-MD5', () => {
+describe('M3 CRAM-MD5', () => {
   const stored = accounts({ tim: ['tanstaaftanstaaf'], alice: ['{SSHA}AAAA'] }, { allowCleartext: true });
   const CHALLENGE = '<1896.697170952@postoffice.reston.mci.net>';
 
@@ -383,7 +383,7 @@ describe('CRAM-MD5', () => {
   });
 });
 
-describe('APOP', () => {
+describe('M4 APOP', () => {
   const stored = accounts({ mrose: ['tanstaaf'] }, { allowCleartext: true });
   const TIMESTAMP = '<1896.697170952@dbc.mtview.ca.us>';
 

@@ -18,7 +18,13 @@ describe('verifyStored', () => {
     ['too many values', Array.from({ length: 9 }, () => '{SHA}x'), 'more than 8 values of userPassword'],
     ['a password', ['CANARY'], 'is in clear text, which allowCleartext does not permit; make a hash with'],
     ['{PLAIN}', ['{PLAIN}CANARY'], 'is in clear text, which allowCleartext does not permit'],
-    ['{CRYPT}', ['{crypt}CANARY'], 'userPassword: the scheme {CRYPT} is not known (ARGON2, SCRAM-SHA-256, '],
+    ['{SASL}', ['{sasl}CANARY'], 'userPassword: the scheme {SASL} is not known (ARGON2, SCRAM-SHA-256, '],
+    ['{CRYPT} of another kind', ['{crypt}$1$CANARY'], 'of {CRYPT} only $5$, $6$ and bcrypt can be compared'],
+    [
+      'a hash that asks for too much',
+      [`{CRYPT}$6$rounds=200001$CANARY$${'x'.repeat(86)}`],
+      "asks for more than 200000 rounds or bcrypt's cost 12; verify: bind, or make a hash",
+    ],
     ['a password in braces', ['{CANARY}x'], 'userPassword: its scheme is not known (ARGON2'],
     ['half a hash', ['{SSHA}CANARY'], 'userPassword is not a whole value of its scheme'],
   ])('says what is wrong where an entry stores %s, and shows none of it', async (_, values, why) => {

@@ -75,7 +75,7 @@ describe('the mechanisms of a connection', () => {
     expect(listed()).toEqual(['SCRAM-SHA-256', 'CRAM-MD5', 'PLAIN']);
   });
 
-  it('are listed by both protocols just as they are offered', async () => {
+  it('M9 are listed by both protocols just as they are offered', async () => {
     const terms = offered(['SCRAM-SHA-256', 'PLAIN']);
 
     const [capability, capa, auth] = [
