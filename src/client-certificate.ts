@@ -3,6 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { ClientCertificate } from '../auth/sasl.ts';
 import type { RefusedCertificate } from '../protocols/transport.ts';
+import { namesIn } from './alternative-names.ts';
 
 /** What came of asking a client for a certificate; nothing, if it showed none. */
 export interface Shown {
@@ -31,7 +32,7 @@ export function describeCertificate(certificate: X509Certificate): ClientCertifi
   return {
     subject: subjectOf(certificate),
     commonName: commonNameOf(certificate),
-    emails: emailsOf(certificate),
+    emails: namesIn(certificate.subjectAltName, 'email').filter(isPlain),
     fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
   };
 }
@@ -89,18 +90,6 @@ function subjectOf({ subject }: X509Certificate): string {
 function commonNameOf(certificate: X509Certificate): string | undefined {
   const name: unknown = certificate.toLegacyObject().subject.CN;
   return typeof name === 'string' && isPlain(name) ? name : undefined;
-}
-
-/** One alternative name as Node writes it: in quotation marks, as JSON, if there is anything special in it. */
-const ALTERNATIVE_NAME = /([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/gy;
-
-function emailsOf({ subjectAltName }: X509Certificate): readonly string[] {
-  const emails: string[] = [];
-  for (const [, kind, value = ''] of (subjectAltName ?? '').matchAll(ALTERNATIVE_NAME)) {
-    const email: unknown = value.startsWith('"') ? JSON.parse(value) : value;
-    if (kind === 'email' && typeof email === 'string' && isPlain(email)) emails.push(email);
-  }
-  return emails;
 }
 
 function isPlain(name: string): boolean {

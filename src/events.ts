@@ -10,6 +10,8 @@ export type Event =
   | ConfigWarning
   | Listening
   | AdminListening
+  | CertificateInUse
+  | CertificateRefused
   | Stopping
   | Stopped
   | LoginEvent
@@ -48,6 +50,23 @@ export interface AdminListening {
   readonly event: 'adminListening';
   readonly address: string;
   readonly port: number;
+}
+
+/** A certificate that clients are shown from now on. */
+export interface CertificateInUse {
+  readonly event: 'certificateInUse';
+  readonly file: string;
+  /** When it ends, ISO 8601. */
+  readonly expires: string;
+  /** Whether another one was in use before. */
+  readonly renewed: boolean;
+}
+
+/** Files that were read again and can't be used; what was in use stays. */
+export interface CertificateRefused {
+  readonly event: 'certificateRefused';
+  readonly file: string;
+  readonly detail: string;
 }
 
 export interface Stopping {

@@ -15,6 +15,8 @@ export function entryFor(event: Event): Entry {
       return LOGIN[event.result];
     case 'connectionEnd':
       return { level: CONNECTION_END[event.how], message: 'connection ended without a login' };
+    case 'certificateInUse':
+      return event.renewed ? CERTIFICATE_RENEWED : CERTIFICATE_AT_START;
     case 'directoryState':
       return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
     case 'configWarning':
@@ -25,6 +27,7 @@ export function entryFor(event: Event): Entry {
     case 'memberFailed':
     case 'sessionEnd':
     case 'clientCertificateRefused':
+    case 'certificateRefused':
     case 'connectionRefused':
     case 'throttleStart':
     case 'repeated':
@@ -91,24 +94,30 @@ const CONNECTION_END: Readonly<Record<Extract<Event, { event: 'connectionEnd' }>
   bug: 'info',
 };
 
+const CERTIFICATE_RENEWED: Entry = { level: 'info', message: 'certificate was renewed' };
+// What is in use at the start is what the configuration says.
+const CERTIFICATE_AT_START: Entry = { level: 'debug', message: 'certificate is in use' };
 const DIRECTORY_UP: Entry = { level: 'info', message: 'directory server is usable' };
 // Another server may stand in; logins that find none are errors by themselves.
 const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not usable' };
 
-const OTHER: Readonly<Record<Exclude<Event['event'], 'login' | 'connectionEnd' | 'directoryState'>, Entry>> =
-  {
-    configWarning: { level: 'warn', message: 'doubtful configuration' },
-    listening: { level: 'info', message: 'listening' },
-    adminListening: { level: 'info', message: 'listening for admins' },
-    stopping: { level: 'info', message: 'stopping' },
-    stopped: { level: 'info', message: 'stopped' },
-    // The login went on to another member; that this one failed is for someone to look at.
-    memberFailed: { level: 'warn', message: 'node failed, another one serves the login' },
-    clientCertificateRefused: { level: 'info', message: 'client certificate is not trusted' },
-    sessionEnd: { level: 'info', message: 'session ended' },
-    connectionRefused: { level: 'warn', message: 'connection refused' },
-    throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
-    repeated: { level: 'info', message: 'the same again, several times' },
-    linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
-    bug: { level: 'error', message: 'bug in the proxy' },
-  };
+const OTHER: Readonly<
+  Record<Exclude<Event['event'], 'login' | 'connectionEnd' | 'certificateInUse' | 'directoryState'>, Entry>
+> = {
+  configWarning: { level: 'warn', message: 'doubtful configuration' },
+  listening: { level: 'info', message: 'listening' },
+  adminListening: { level: 'info', message: 'listening for admins' },
+  stopping: { level: 'info', message: 'stopping' },
+  stopped: { level: 'info', message: 'stopped' },
+  // The login went on to another member; that this one failed is for someone to look at.
+  memberFailed: { level: 'warn', message: 'node failed, another one serves the login' },
+  // Without help it will end with the sessions that nobody can open any more.
+  certificateRefused: { level: 'error', message: 'new certificate can not be used, the old one stays' },
+  clientCertificateRefused: { level: 'info', message: 'client certificate is not trusted' },
+  sessionEnd: { level: 'info', message: 'session ended' },
+  connectionRefused: { level: 'warn', message: 'connection refused' },
+  throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
+  repeated: { level: 'info', message: 'the same again, several times' },
+  linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
+  bug: { level: 'error', message: 'bug in the proxy' },
+};

@@ -49,6 +49,9 @@ function count(meters: Meters, event: Event): void {
     case 'connectionRefused':
       meters.connectionsRefused.inc({ protocol: event.protocol, why: event.why }, event.connections ?? 1);
       break;
+    case 'certificateInUse':
+      meters.certificateExpiry.set({ file: event.file }, Date.parse(event.expires) / 1000);
+      break;
     case 'directoryState':
       meters.directoryUp.set({ server: event.server }, event.up ? 1 : 0);
       break;
@@ -66,6 +69,7 @@ function count(meters: Meters, event: Event): void {
       meters.nodeFailures.inc({ node: event.nodeEntry ?? 'other', reason: event.reason });
       break;
     case 'clientCertificateRefused':
+    case 'certificateRefused':
     case 'configWarning':
     case 'adminListening':
     case 'stopping':
@@ -214,6 +218,12 @@ function makeMeters(registry: Registry) {
       name: 'homing_throttle_starts_total',
       help: 'Times that failed logins became too many, by what they are counted by.',
       labelNames: ['kind'],
+      registers,
+    }),
+    certificateExpiry: new Gauge({
+      name: 'homing_certificate_expiry_timestamp_seconds',
+      help: 'When the certificate that clients are shown ends, by its file, in seconds since 1970.',
+      labelNames: ['file'],
       registers,
     }),
     bugs: new Counter({

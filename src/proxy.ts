@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
+import { CertificateStore } from './certificates.ts';
 import type { Listening, Observer } from './events.ts';
 import { type MechanismParts, scramSupport } from './mechanisms.ts';
 import { PROTOCOLS } from './protocols.ts';
@@ -15,6 +16,8 @@ export interface ProxyServer extends AsyncDisposable {
   readonly listening: readonly Listening[];
   /** Accepts no more, tells clients that are not logged in to come back, and gives sessions `graceMs` to end. */
   stop(graceMs: number): Promise<void>;
+  /** Reads certificates and keys again, for the handshakes from now on. */
+  reloadCertificates(): Promise<void>;
 }
 
 /** What the proxy works with besides its settings; it does not own them. */
@@ -45,12 +48,18 @@ export async function startProxy(
     scram: scramSupport(settings.decoySecret?.octets),
     leadsToUs: (node: Transport) => listening.some((listener) => isSame(node, listener)),
   };
+  const secured = settings.listeners.flatMap(({ tls }) => (tls.mode === 'none' ? [] : [tls]));
+  const certificates = new CertificateStore(secured, observe);
   const listeners = settings.listeners.map((listener) => {
     const protocol = PROTOCOLS.get(listener.protocol);
     if (protocol === undefined) {
       throw new Error(`no protocol "${listener.protocol}"; there are ${[...PROTOCOLS.keys()].join(', ')}`);
     }
-    return new Listener(listener, protocol, context, { sessions, limits: settings.limits });
+    return new Listener(listener, protocol, context, {
+      sessions,
+      limits: settings.limits,
+      certificates,
+    });
   });
   try {
     for (const listener of listeners) {
@@ -66,15 +75,18 @@ export async function startProxy(
   for (const event of listening) {
     observe(event);
   }
+  await certificates.watch();
   const stop = async (graceMs: number): Promise<void> => {
     observe({ event: 'stopping', sessions: sessions.size });
+    certificates[Symbol.dispose]();
     for (const listener of listeners) {
       listener.close();
     }
     await sessions.end(graceMs);
     observe({ event: 'stopped' });
   };
-  return { listening, stop, [Symbol.asyncDispose]: () => stop(0) };
+  const reloadCertificates = (): Promise<void> => certificates.reload();
+  return { listening, stop, reloadCertificates, [Symbol.asyncDispose]: () => stop(0) };
 }
 
 function isSame({ remote }: Transport, { address, port }: Listening): boolean {

@@ -1,5 +1,6 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { MailProtocol } from '../protocols/protocol.ts';
+import type { CertificateStore } from './certificates.ts';
 import type { ConnectionRefused, Listening, Observer } from './events.ts';
 import { longestSaslLine } from './mechanisms.ts';
 import { Session, type SessionContext, type SessionTerms } from './session.ts';
@@ -15,6 +16,13 @@ const BACKLOG = 4096;
 
 const STRANGER =
   'proxyProtocol.from does not have this address, so it may not say whose connection it brings';
+
+/** What the listeners of a proxy share. */
+interface ListenerParts {
+  readonly sessions: Sessions;
+  readonly limits: LimitSettings;
+  readonly certificates: CertificateStore;
+}
 
 /** A listening socket and the connections that came through it. */
 export class Listener {
@@ -32,16 +40,17 @@ export class Listener {
     settings: ListenerSettings,
     protocol: MailProtocol,
     context: SessionContext,
-    { sessions, limits }: { readonly sessions: Sessions; readonly limits: LimitSettings },
+    { sessions, limits, certificates }: ListenerParts,
   ) {
     this.#settings = settings;
     this.#protocol = protocol;
     this.#observe = context.observe;
     this.#terms = termsOf(settings, protocol, context.times.unauthenticatedMs, limits.failures);
+    const { tls } = settings;
     this.#upgrade =
-      settings.tls.mode === 'none'
+      tls.mode === 'none'
         ? noUpgrade
-        : serverUpgrade(settings.tls, protocol.alpn, context.times.tlsHandshakeMs);
+        : serverUpgrade(() => certificates.contextsOf(tls), protocol.alpn, context.times.tlsHandshakeMs);
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
       (socket) => this.#accept(socket, context, sessions),

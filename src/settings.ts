@@ -54,18 +54,38 @@ export interface ListenerDomains {
 
 export type ListenerTls =
   | { readonly mode: 'none' }
-  | {
+  | (Credentials & {
       readonly mode: 'implicit' | 'starttls';
-      /** PEM. */
-      readonly certificate: Buffer;
-      /** PEM. */
-      readonly key: Secret;
       readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
       /** OpenSSL's list for TLS 1.2; `undefined` is the safe default. */
       readonly ciphers: string | undefined;
-      /** Whose certificates clients may show; `undefined` asks for none. */
-      readonly clients: ClientAuthorities | undefined;
-    };
+      /** Where the credentials come from; without it they never change. */
+      readonly source?: CredentialSource;
+    });
+
+/** A certificate, with the chain behind it, and its private key. */
+export interface KeyPair {
+  /** PEM. */
+  readonly certificate: Buffer;
+  /** PEM. */
+  readonly key: Secret;
+}
+
+/** How a listener proves who it is, and whom it believes. The pair itself is for clients that ask for no other name. */
+export interface Credentials extends KeyPair {
+  /** Pairs for other names, or of another kind of key for the same. */
+  readonly others?: readonly KeyPair[];
+  /** Whose certificates clients may show; `undefined` asks for none. */
+  readonly clients: ClientAuthorities | undefined;
+}
+
+/** The files of credentials. */
+export interface CredentialSource {
+  /** Their paths: certificate and key of each pair, then those that judge clients. */
+  readonly files: readonly string[];
+  /** Reads and checks them again. @throws {Error} that says what is wrong with them, and nothing secret. */
+  read(): Credentials;
+}
 
 /** Who vouches for clients. */
 export interface ClientAuthorities {

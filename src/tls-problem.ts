@@ -4,6 +4,9 @@ const MEANING: Readonly<Record<string, string>> = {
   ERR_SSL_HTTP_REQUEST: 'the peer spoke HTTP in clear text',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the peer speaks no TLS version that is allowed',
   ERR_SSL_NO_SHARED_CIPHER: 'the peer has no cipher suite in common',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the peer refuses the TLS versions that are allowed here',
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE':
+    'the peer refuses what is offered: it has no cipher suite or kind of certificate in common',
   ERR_SSL_NO_APPLICATION_PROTOCOL: 'the peer asked for another protocol by ALPN',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the peer does not know the authority of our certificate',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: 'the peer does not accept our certificate',

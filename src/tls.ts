@@ -1,63 +1,54 @@
-import { constants, createHash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect, createSecureContext, type PeerCertificate, TLSSocket } from 'node:tls';
+import {
+  checkServerIdentity,
+  connect,
+  type PeerCertificate,
+  TLSSocket,
+  type TLSSocketOptions,
+} from 'node:tls';
 import { Deadline } from '../auth/deadline.ts';
-import type { ListenerTls, NodeTls } from './settings.ts';
+import type { NodeTls } from './settings.ts';
+import { contextFor, type TlsContexts } from './tls-contexts.ts';
 import { describeTlsProblem } from './tls-problem.ts';
 import { NothingSaid, type Upgrade } from './transport.ts';
 
-// Mozilla's intermediate list, without the suites of CBC mode.
-const SAFE_CIPHERS = [
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-].join(':');
-
 /**
  * Prepares TLS towards clients.
+ * @param contexts gives what is to be used now; a handshake ends with what it began with.
  * @returns how to start it on an accepted socket; rejects when the handshake fails or takes longer than `handshakeMs`.
  */
-export function serverUpgrade(
-  tls: Exclude<ListenerTls, { mode: 'none' }>,
-  alpn: string,
-  handshakeMs: number,
-): Upgrade {
-  const secureContext = createSecureContext({
-    cert: tls.certificate,
-    key: tls.key.octets,
-    minVersion: tls.minVersion,
-    ciphers: `TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:${tls.ciphers ?? SAFE_CIPHERS}`,
-    honorCipherOrder: true,
-    // Renegotiation lets a client burn the server's CPU; nobody needs it.
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-    // Without one, OpenSSL breaks off the handshake of a client that resumes a session in which it was asked for a
-    // certificate. Sessions can't be carried to another listener all the same: each has ticket keys of its own.
-    sessionIdContext: 'homing',
-    ...(tls.clients === undefined ? {} : { ca: tls.clients.authorities, crl: [...tls.clients.revocations] }),
-  });
-  // A client that speaks another protocol by ALPN was led here (ALPACA); one that names none is an ordinary mail client.
-  const options = {
-    isServer: true,
-    secureContext,
-    ALPNProtocols: [alpn],
-    requestCert: tls.clients !== undefined,
-    // RFC 9051 section 6.2.1: a certificate alone logs nobody in. Who has none that we trust has other mechanisms.
-    rejectUnauthorized: false,
-  };
+export function serverUpgrade(contexts: () => TlsContexts, alpn: string, handshakeMs: number): Upgrade {
   return async (socket, signal) => {
     using deadline = new Deadline(handshakeMs, signal);
     const before = socket.bytesRead - socket.readableLength;
+    const secured = new TLSSocket(socket, serverOptions(contexts(), alpn));
     try {
-      return await handshake(new TLSSocket(socket, options), 'secure', deadline.signal);
+      return await handshake(secured, 'secure', deadline.signal);
     } catch (error) {
       const silent = socket.bytesRead === before && !deadline.signal.aborted;
       throw silent
         ? new NothingSaid('the peer closed the connection without a word', { cause: error })
         : error;
     }
+  };
+}
+
+function serverOptions(contexts: TlsContexts, alpn: string): TLSSocketOptions {
+  return {
+    isServer: true,
+    secureContext: contexts.fallback,
+    SNICallback: (name, use) => {
+      const context = contextFor(contexts, name);
+      // The one that it began with, it must not change to: it would lose all pairs but one.
+      if (context === contexts.fallback) use(null);
+      else use(null, context);
+    },
+    // A client that speaks another protocol by ALPN was led here (ALPACA); one that names none is an ordinary mail client.
+    ALPNProtocols: [alpn],
+    requestCert: contexts.asksClients,
+    // RFC 9051 section 6.2.1: a certificate alone logs nobody in. Who has none that we trust has other mechanisms.
+    rejectUnauthorized: false,
   };
 }
 

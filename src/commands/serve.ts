@@ -30,7 +30,8 @@ export function serveCommand(terminal: Terminal): CommandModule<object, { config
         .epilogue(
           'Writes its log to standard output: JSON, or lines for people on a terminal. SIGTERM and Ctrl-C stop it: ' +
             'it takes no more clients, waits for the sessions for the time that times.stop gives (after Ctrl-C for ' +
-            'a moment only), and ends with code 0. A second signal ends it at once.',
+            'a moment only), and ends with code 0. A second signal ends it at once. ' +
+            'SIGHUP reads certificates and keys again.',
         ),
     handler: async ({ config }) => {
       refuseInspector();
@@ -97,6 +98,7 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
     throttle,
     oauth,
   });
+  using _ = onHangup(() => void proxy.reloadCertificates());
   let stopping = false;
   const view: AdminView = {
     metrics,
@@ -121,4 +123,10 @@ const CTRL_C_MS = 2000;
 
 function autoFormat(output: Terminal['output']): 'json' | 'pretty' {
   return isTerminal(output) ? 'pretty' : 'json';
+}
+
+/** SIGHUP, as programs that renew certificates send it; systemd's reload as well. */
+function onHangup(reload: () => void): Disposable {
+  process.on('SIGHUP', reload);
+  return { [Symbol.dispose]: () => void process.off('SIGHUP', reload) };
 }

@@ -1,14 +1,13 @@
 import type { AdminSettings } from '../admin.ts';
 import { usualPort } from '../protocols.ts';
-import type { ClientAuthorities, ListenerSettings, ListenerTls } from '../settings.ts';
+import type { ListenerSettings, ListenerTls } from '../settings.ts';
 import { trustedBalancers } from './balancers.ts';
-import { checkAuthorities, checkKeyPair, isCertificate } from './certificates.ts';
+import { type CredentialFiles, credentialSource, type NamedFile, readCredentials } from './credentials.ts';
 import type { DirectorySettings } from './directories.ts';
 import type { ConfigFiles } from './files.ts';
 import { overlaps } from './local-address.ts';
 import { checkOffers, usualMechanisms } from './offers.ts';
 import type { Report } from './report.ts';
-import { checkRevocations, listsIn } from './revocations.ts';
 import type { ListenerConfig, ListenerTlsDefaults } from './schema-listener.ts';
 import type { Path } from './source.ts';
 
@@ -112,61 +111,50 @@ function checkPlaintext({ tls, allowPlaintext }: ListenerConfig, path: Path, rep
 function buildTls(written: ListenerConfig, path: Path, context: ListenerContext): ListenerTls | undefined {
   const { mode, ...own } = written.tls;
   if (mode === 'none') return { mode };
-  const certificateFile = fileSetting(own.certificateFile, context.tls.certificateFile, [...path, 'tls']);
-  const keyFile = fileSetting(own.keyFile, context.tls.keyFile, [...path, 'tls']);
-  if (certificateFile.name === undefined || keyFile.name === undefined) {
-    const missing = certificateFile.name === undefined ? 'certificateFile' : 'keyFile';
-    context.report.problem(
-      [...path, 'tls'],
-      `TLS needs a ${missing}`,
-      `set tls.${missing} for all listeners, or here`,
-    );
-    return undefined;
-  }
-  const paths = {
-    certificate: [...certificateFile.at, 'certificateFile'],
-    key: [...keyFile.at, 'keyFile'],
-  };
-  const certificate = context.files.read(paths.certificate, certificateFile.name);
-  // Before the key's mode is looked at: a certificate may be read by others.
-  if (certificate !== undefined && !isCertificate(certificate)) {
-    const inTheOther = context.files.read(paths.key, keyFile.name);
-    if (inTheOther !== undefined && isCertificate(inTheOther)) {
-      const right = `certificateFile: ${keyFile.name}, keyFile: ${certificateFile.name}`;
-      context.report.problem(paths.certificate, 'certificateFile and keyFile are swapped', right);
-      return undefined;
-    }
-  }
-  const key = context.files.readPrivate(paths.key, keyFile.name);
-  if (certificate === undefined || key === undefined) return undefined;
-  checkKeyPair({ certificate, key }, paths, context.report);
+  const names = credentialFiles(written, path, context);
+  const credentials = names && readCredentials(names, context.files, context.report);
+  if (names === undefined || credentials === undefined) return undefined;
   const minVersion = own.minVersion ?? context.tls.minVersion ?? 'TLSv1.2';
   const ciphers = own.ciphers ?? context.tls.ciphers;
-  return { mode, certificate, key, minVersion, ciphers, clients: buildClients(written, path, context) };
+  return { mode, ...credentials, minVersion, ciphers, source: credentialSource(names, context.files) };
 }
 
-function buildClients(
-  { tls }: ListenerConfig,
+function credentialFiles(
+  { tls: own }: ListenerConfig,
   path: Path,
-  { tls: common, files, report }: ListenerContext,
-): ClientAuthorities | undefined {
-  const at = [...(tls.clientCertificates === undefined ? [] : path), 'tls', 'clientCertificates'];
-  const written = tls.clientCertificates ?? common.clientCertificates;
-  if (written === undefined) return undefined;
-  const paths = { authorities: [...at, 'caFile'], revocations: [...at, 'crlFile'] };
-  const authorities = files.read(paths.authorities, written.caFile);
-  const lists = written.crlFile === undefined ? undefined : files.read(paths.revocations, written.crlFile);
-  const clients = { authorities: authorities ?? Buffer.alloc(0), revocations: listsIn(lists) };
-  if (authorities !== undefined) checkAuthorities(authorities, paths.authorities, report);
-  if (lists !== undefined) checkRevocations(clients, paths.revocations, report);
-  return clients;
+  { tls: common, report }: ListenerContext,
+): CredentialFiles | undefined {
+  const here = [...path, 'tls'];
+  const certificate = fileSetting(own, common, { setting: 'certificateFile', here });
+  const key = fileSetting(own, common, { setting: 'keyFile', here });
+  const others =
+    own.certificates ?? (own.certificateFile === undefined ? common.certificates : undefined) ?? [];
+  const othersAt = [...(own.certificates === undefined ? ['tls'] : here), 'certificates'];
+  if (certificate === undefined || key === undefined) {
+    const missing = certificate === undefined ? 'certificateFile' : 'keyFile';
+    report.problem(here, `TLS needs a ${missing}`, `set tls.${missing} for all listeners, or here`);
+    return undefined;
+  }
+  const furtherPairs = others.map(({ certificateFile, keyFile }, index) => ({
+    certificate: { path: [...othersAt, index, 'certificateFile'], name: certificateFile },
+    key: { path: [...othersAt, index, 'keyFile'], name: keyFile },
+  }));
+  const clientsAt = [...(own.clientCertificates === undefined ? ['tls'] : here), 'clientCertificates'];
+  const { caFile, crlFile } = own.clientCertificates ?? common.clientCertificates ?? {};
+  return {
+    pairs: [{ certificate, key }, ...furtherPairs],
+    authorities: caFile === undefined ? undefined : { path: [...clientsAt, 'caFile'], name: caFile },
+    revocations: crlFile === undefined ? undefined : { path: [...clientsAt, 'crlFile'], name: crlFile },
+  };
 }
 
 function fileSetting(
-  own: string | undefined,
-  common: string | undefined,
-  at: Path,
-): { name?: string; at: Path } {
-  if (own !== undefined) return { name: own, at };
-  return common === undefined ? { at } : { name: common, at: ['tls'] };
+  own: ListenerTlsDefaults,
+  common: ListenerTlsDefaults,
+  { setting, here }: { setting: 'certificateFile' | 'keyFile'; here: Path },
+): NamedFile | undefined {
+  const mine = own[setting];
+  if (mine !== undefined) return { path: [...here, setting], name: mine };
+  const shared = common[setting];
+  return shared === undefined ? undefined : { path: ['tls', setting], name: shared };
 }

@@ -7,6 +7,15 @@ import { domain, file, listeningPort, network } from './values.ts';
 const tlsShape = {
   certificateFile: file.optional().describe('PEM file of the certificate, with the chain behind it'),
   keyFile: file.optional().describe("PEM file of the certificate's private key"),
+  certificates: z
+    .array(
+      z.strictObject({
+        certificateFile: file.describe('PEM file of a further certificate'),
+        keyFile: file.describe('PEM file of its private key'),
+      }),
+    )
+    .optional()
+    .describe('further certificates: clients are shown the one for the name that they ask for'),
   minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe('the oldest version that is spoken'),
   ciphers: z
     .string()

@@ -71,7 +71,8 @@ export function valueAt(data: unknown, path: Path): unknown {
 }
 
 /** Writes a path as people write it: `nodes[1].tls.caFile`. */
-function settingName(path: Path): string {
+/** A setting as people write it: `nodes[1].tls.caFile`. */
+export function settingName(path: Path): string {
   return path
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
     .join('')

@@ -7,6 +7,7 @@ import type { TlsState } from '../../protocols/transport.ts';
 import { describeCertificate } from '../../src/client-certificate.ts';
 import type { ClientAuthorities } from '../../src/settings.ts';
 import { serverUpgrade } from '../../src/tls.ts';
+import { makeContexts } from '../../src/tls-contexts.ts';
 import { SocketTransport } from '../../src/transport.ts';
 import { listenerTls, runListener } from '../support/running-listener.ts';
 import { listenOn } from '../support/sockets.ts';
@@ -40,7 +41,8 @@ interface Server extends Disposable {
 }
 
 async function serve(tls: SecureListener): Promise<Server> {
-  const upgrade = serverUpgrade(tls, 'imap', 10_000);
+  const contexts = makeContexts(tls);
+  const upgrade = serverUpgrade(() => contexts, 'imap', 10_000);
   const server = createServer({ allowHalfOpen: true });
   const port = await listenOn(server);
   const meet: Server['meet'] = async (options = {}) => {

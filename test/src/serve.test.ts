@@ -1,8 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { CANARY, ConfigFolder, good } from '../support/config-folder.ts';
+import { TestCa } from '../support/test-ca.ts';
 
 const folder = new ConfigFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -52,8 +56,41 @@ describe('homing serve', () => {
     const [code] = await once(child, 'exit');
 
     expect([alive.status, code]).toEqual([200, 0]);
-    expect(lines.map(({ event }) => event)).toEqual(['listening', 'adminListening', 'stopping', 'stopped']);
+    expect(lines.map(({ event }) => event)).toEqual([
+      'listening',
+      'certificateInUse',
+      'adminListening',
+      'stopping',
+      'stopped',
+    ]);
     expect(JSON.stringify(lines)).not.toContain(CANARY);
+  });
+
+  it('takes a renewed certificate at SIGHUP, and goes on', { timeout: 20_000 }, async () => {
+    const renewed = new TestCa('Another CA').issue({ commonName: 'renewed.example.org' });
+    folder.write('renewed.pem', readFileSync(join(folder.path, 'cert.pem'), 'utf8'));
+    folder.write('renewed-key.pem', readFileSync(join(folder.path, 'key.pem'), 'utf8'));
+    const { child, lines, line } = serve(
+      CONFIG.replace('cert.pem', 'renewed.pem').replace('keyFile: key.pem', 'keyFile: renewed-key.pem'),
+    );
+    const { port } = await line('adminListening');
+    const before = await expiryOf(Number(port));
+
+    folder.write('renewed.pem', renewed.certificate);
+    folder.write('renewed-key.pem', 'no key');
+    child.kill('SIGHUP');
+    await line('certificateRefused');
+    folder.write('renewed-key.pem', renewed.key);
+    child.kill('SIGHUP');
+    while (!lines.some(({ renewed: isNew }) => isNew === true)) await once(child.stdout ?? child, 'data');
+
+    expect(before).toBeGreaterThan(Date.now() / 1000);
+    expect(await expiryOf(Number(port))).toBe(
+      new X509Certificate(renewed.certificate).validToDate.getTime() / 1000,
+    );
+    expect(lines.find(({ event }) => event === 'certificateRefused')).toMatchObject({ level: 'error' });
+    child.kill('SIGTERM');
+    await once(child, 'exit');
   });
 
   it('A31 does not start with an inspector, which would open its secrets', { timeout: 20_000 }, async () => {
@@ -112,4 +149,11 @@ async function droppedAfterConnections(adminPort: number, mailPort: number): Pro
     const dropped = Number(/^homing_log_lines_dropped_total (\d+)$/m.exec(text)?.[1]);
     if (dropped > 0) return dropped;
   }
+}
+
+/** When the certificate ends, as the metrics tell it; in seconds since 1970. */
+async function expiryOf(adminPort: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  const [, value] = /^homing_certificate_expiry_timestamp_seconds\{.*\} (\d+)/m.exec(text) ?? [];
+  return Number(value);
 }

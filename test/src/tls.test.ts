@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Secret } from '../../auth/secret.ts';
 import type { ListenerTls, NodeTls } from '../../src/settings.ts';
 import { clientUpgrade, noUpgrade, serverUpgrade } from '../../src/tls.ts';
+import { makeContexts, type TlsContexts } from '../../src/tls-contexts.ts';
 import { describeTlsProblem } from '../../src/tls-problem.ts';
 import { SocketTransport } from '../../src/transport.ts';
 import { listenOn } from '../support/sockets.ts';
@@ -60,6 +61,11 @@ function listener(changes: Partial<SecureListener> = {}): SecureListener {
   };
 }
 
+function contexts(changes: Partial<SecureListener> = {}): () => TlsContexts {
+  const made = makeContexts(listener(changes));
+  return () => made;
+}
+
 function client(socket: Socket, options: ConnectionOptions = {}): TLSSocket {
   const theirs = connectTls({ socket, ca: ca.certificate, servername: 'mail.example.org', ...options });
   theirs.on('error', () => undefined);
@@ -75,7 +81,7 @@ async function left(socket: Socket): Promise<void> {
 async function secured({ accepted, connected }: Ends, options: ConnectionOptions = {}) {
   const theirs = client(connected, options);
   const [ours] = await Promise.all([
-    serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(accepted, NEVER),
+    serverUpgrade(contexts(), 'imap', HANDSHAKE_MS)(accepted, NEVER),
     once(theirs, 'secureConnect'),
   ]);
   return { ours, theirs };
@@ -141,7 +147,7 @@ describe('serverUpgrade', () => {
     using tcp = await ends();
     const closed = left(client(tcp.connected, offer));
 
-    const handshake = serverUpgrade(listener(tls), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
+    const handshake = serverUpgrade(contexts(tls), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
 
     await expect(handshake).rejects.toThrow(why);
     await closed;
@@ -154,7 +160,7 @@ describe('serverUpgrade', () => {
     using tcp = await ends();
     tcp.connected.write(words);
 
-    const handshake = serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
+    const handshake = serverUpgrade(contexts(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
 
     await expect(handshake).rejects.toThrow(why);
   });
@@ -167,7 +173,7 @@ describe('serverUpgrade', () => {
       ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384',
     });
 
-    const ours = await serverUpgrade(listener({ ciphers }), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
+    const ours = await serverUpgrade(contexts({ ciphers }), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
 
     expect(ours.getCipher().name).toBe('ECDHE-RSA-AES256-GCM-SHA384');
   });
@@ -188,7 +194,7 @@ describe('serverUpgrade', () => {
     using tcp = await ends();
     const closed = left(tcp.connected);
 
-    const handshake = serverUpgrade(listener(), 'imap', 1)(tcp.accepted, NEVER);
+    const handshake = serverUpgrade(contexts(), 'imap', 1)(tcp.accepted, NEVER);
 
     await expect(handshake).rejects.toThrow('not done within 1 ms');
     await closed;
@@ -198,7 +204,7 @@ describe('serverUpgrade', () => {
     using tcp = await ends();
     const closed = left(tcp.connected);
     const stopping = new AbortController();
-    const handshake = serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(tcp.accepted, stopping.signal);
+    const handshake = serverUpgrade(contexts(), 'imap', HANDSHAKE_MS)(tcp.accepted, stopping.signal);
 
     const reason = new Error('the proxy is stopping');
     stopping.abort(reason);
@@ -213,7 +219,7 @@ describe('serverUpgrade', () => {
     const reason = new Error('the proxy is stopping');
 
     const handshake = serverUpgrade(
-      listener(),
+      contexts(),
       'imap',
       HANDSHAKE_MS,
     )(tcp.accepted, AbortSignal.abort(reason));
@@ -226,7 +232,7 @@ describe('serverUpgrade', () => {
     using tcp = await ends();
     const theirs = client(tcp.connected);
     const stopping = new AbortController();
-    const ours = await serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(tcp.accepted, stopping.signal);
+    const ours = await serverUpgrade(contexts(), 'imap', HANDSHAKE_MS)(tcp.accepted, stopping.signal);
     stopping.abort(new Error('the proxy is stopping'));
     ours.write('* OK ready\r\n');
     const [greeting] = (await once(theirs, 'data')) as [Buffer];
@@ -244,7 +250,7 @@ describe('serverUpgrade', () => {
     },
   ])('says that a client left $what', async ({ words, why }) => {
     using tcp = await ends();
-    const handshake = serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
+    const handshake = serverUpgrade(contexts(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
     tcp.connected.end(Buffer.from(words, 'latin1'));
 
     await expect(handshake).rejects.toThrow(why);
@@ -252,7 +258,7 @@ describe('serverUpgrade', () => {
 
   it('ends a handshake whose connection is destroyed under it', async () => {
     using tcp = await ends();
-    const handshake = serverUpgrade(listener(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
+    const handshake = serverUpgrade(contexts(), 'imap', HANDSHAKE_MS)(tcp.accepted, NEVER);
     tcp.accepted.destroy();
 
     await expect(handshake).rejects.toThrow('the peer closed the connection');
@@ -456,6 +462,11 @@ describe('describeTlsProblem', () => {
     ['ERR_SSL_NO_APPLICATION_PROTOCOL', 'the peer asked for another protocol by ALPN'],
     ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'the peer does not know the authority of our certificate'],
     ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN', 'the peer does not accept our certificate'],
+    ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'the peer refuses the TLS versions that are allowed here'],
+    [
+      'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
+      'the peer refuses what is offered: it has no cipher suite or kind of certificate in common',
+    ],
     ['CERT_HAS_EXPIRED', 'its certificate has expired'],
     ['CERT_NOT_YET_VALID', 'its certificate is not valid yet'],
     ['ECONNRESET', 'the peer closed the connection in the TLS handshake'],

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import forge from 'node-forge';
 
 const KEY_BITS = 2048;
@@ -69,6 +70,25 @@ export class TestCa {
     return { certificate: this.#signed(leaf), key: forge.pki.privateKeyToPem(keys.privateKey) };
   }
 
+  /** The same for a key on an elliptic curve, which forge can't make: its key stands in place of another one. */
+  issueEc(terms: CertificateTerms): KeyPair {
+    const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const rsa = forge.pki.certificateFromPem(this.issue(terms).certificate);
+    const [tbs, algorithm] = partsOf(forge.pki.certificateToAsn1(rsa));
+    const spki = keys.publicKey.export({ type: 'spki', format: 'der' }).toString('latin1');
+    // RFC 5280 section 4.1: the public key is the seventh part.
+    partsOf(tbs).splice(6, 1, forge.asn1.fromDer(spki));
+    const { Class, Type, create, toDer } = forge.asn1;
+    const signed = create(Class.UNIVERSAL, Type.SEQUENCE, true, [
+      ...(tbs && algorithm ? [tbs, algorithm] : []),
+      create(Class.UNIVERSAL, Type.BITSTRING, false, `\0${this.#sign(tbs)}`),
+    ]);
+    return {
+      certificate: forge.pem.encode({ type: 'CERTIFICATE', body: toDer(signed).getBytes() }),
+      key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    };
+  }
+
   /** The list of the certificates that are revoked (RFC 5280 section 5.1), PEM. */
   revoke(revoked: readonly KeyPair[], { expired = false }: ListTerms = {}): string {
     const { Type, create, dateToUtcTime, integerToDer, oidToDer } = forge.asn1;
@@ -91,10 +111,14 @@ export class TestCa {
       time(expired ? -1 : 10),
       ...(entries.length === 0 ? [] : [sequence(...entries)]),
     );
-    const digest = forge.md.sha256.create().update(forge.asn1.toDer(list).getBytes());
-    const signature = value(Type.BITSTRING, `\0${this.#keys.privateKey.sign(digest)}`);
+    const signature = value(Type.BITSTRING, `\0${this.#sign(list)}`);
     const body = forge.asn1.toDer(sequence(list, algorithm, signature)).getBytes();
     return forge.pem.encode({ type: 'X509 CRL', body });
+  }
+
+  #sign(value: forge.asn1.Asn1 | undefined): string {
+    const octets = value === undefined ? '' : forge.asn1.toDer(value).getBytes();
+    return this.#keys.privateKey.sign(forge.md.sha256.create().update(octets));
   }
 
   #signed(certificate: forge.pki.Certificate): string {
@@ -112,6 +136,10 @@ function altNames({ hostNames = [], emails = [] }: CertificateTerms) {
       { type: 7, ip: '127.0.0.1' },
     ],
   };
+}
+
+function partsOf(value: forge.asn1.Asn1 | undefined): forge.asn1.Asn1[] {
+  return Array.isArray(value?.value) ? value.value : [];
 }
 
 function blank(subject: string, issuer: string, publicKey: forge.pki.PublicKey): forge.pki.Certificate {

@@ -1,0 +1,257 @@
+import { once } from 'node:events';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Secret } from '../../auth/secret.ts';
+import { CertificateStore } from '../../src/certificates.ts';
+import { loadConfig } from '../../src/config.ts';
+import type { Event } from '../../src/events.ts';
+import { entryFor } from '../../src/log-table.ts';
+import type { ListenerTls } from '../../src/settings.ts';
+import { serverUpgrade } from '../../src/tls.ts';
+import { contextFor, makeContexts } from '../../src/tls-contexts.ts';
+import { CANARY, ConfigFolder, GOOD } from '../support/config-folder.ts';
+import { listenerTls, runListener } from '../support/running-listener.ts';
+import { listenOn } from '../support/sockets.ts';
+import { type KeyPair, TestCa } from '../support/test-ca.ts';
+
+const ca = new TestCa('Certificates test CA');
+const [one, two, wild, old, expired] = [
+  ca.issue({ commonName: 'one', hostNames: ['one.example.org'] }),
+  ca.issue({ commonName: 'two', hostNames: ['two.example.org', 'two.example.net'] }),
+  ca.issue({ commonName: 'wild', hostNames: ['*.example.org'] }),
+  ca.issue({ commonName: 'old' }),
+  ca.issue({ commonName: 'expired', expired: true }),
+];
+
+const folder = new ConfigFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+type SecureTls = Exclude<ListenerTls, { mode: 'none' }>;
+
+function pair({ certificate, key }: KeyPair) {
+  return { certificate: Buffer.from(certificate), key: new Secret(Buffer.from(key)) };
+}
+
+/** Who a listener says it is, by the common name of the certificate that it shows. */
+async function shown(upgrade: ReturnType<typeof serverUpgrade>, options: ConnectionOptions): Promise<string> {
+  const server = createServer({ allowHalfOpen: true });
+  const port = await listenOn(server);
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const client = connectTls({
+    socket: connect({ port, host: '127.0.0.1' }),
+    ca: ca.certificate,
+    checkServerIdentity: () => undefined,
+    ...options,
+  });
+  const [socket] = await accepted;
+  const secured = once(client, 'secureConnect');
+  const ours = await upgrade(socket, new AbortController().signal);
+  await secured;
+  const name = String(client.getPeerCertificate().subject.CN);
+  ours.destroy();
+  client.destroy();
+  server.close();
+  return name;
+}
+
+function upgradeOf(tls: SecureTls): ReturnType<typeof serverUpgrade> {
+  const contexts = makeContexts(tls);
+  return serverUpgrade(() => contexts, 'imap', 10_000);
+}
+
+describe('the certificate of a listener with several', () => {
+  const several = listenerTls(old, { others: [pair(one), pair(two), pair(wild)] });
+
+  it.each([
+    ['one.example.org', 'one'],
+    ['ONE.Example.ORG', 'one'],
+    ['two.example.net', 'two'],
+    ['three.example.org', 'wild'],
+    ['a.b.example.org', 'old'],
+    ['example.org', 'old'],
+    ['unknown.example.com', 'old'],
+    ['__proto__', 'old'],
+    ['', 'old'],
+  ])('is for the name %j that of %s', async (servername, name) => {
+    expect(await shown(upgradeOf(several), { servername })).toBe(name);
+  });
+
+  it('A25 does not grow with the names that clients make up', () => {
+    const contexts = makeContexts(several);
+    const before = contexts.byName.size;
+    for (let at = 0; at < 100_000; at += 1) contextFor(contexts, `random-${at}.example.com`);
+
+    expect(contexts.byName.size).toBe(before);
+    expect(contextFor(contexts, 'x'.repeat(100_000))).toBe(contexts.fallback);
+  });
+
+  it('is of the kind of key that the client can check', async () => {
+    const both = listenerTls(one, {
+      others: [pair(ca.issueEc({ commonName: 'curve', hostNames: ['one.example.org'] }))],
+    });
+    const only = (ciphers: string) => ({
+      maxVersion: 'TLSv1.2' as const,
+      ciphers,
+      servername: 'one.example.org',
+    });
+
+    expect(await shown(upgradeOf(both), only('ECDHE-RSA-AES128-GCM-SHA256'))).toBe('one');
+    expect(await shown(upgradeOf(both), only('ECDHE-ECDSA-AES128-GCM-SHA256'))).toBe('curve');
+  });
+});
+
+interface Files extends Disposable {
+  readonly tls: SecureTls;
+  readonly events: Event[];
+  readonly store: CertificateStore;
+  readonly upgrade: ReturnType<typeof serverUpgrade>;
+  write(what: Partial<Record<'cert.pem' | 'key.pem', string>>): void;
+}
+
+/** A listener with a certificate in files, as a configuration names them. */
+function filed(): Files {
+  const home = mkdtempSync(join(tmpdir(), 'homing-certificates-'));
+  const write: Files['write'] = (what) => {
+    for (const [name, content] of Object.entries(what)) {
+      // As certbot and others do it: a new file takes the place of the old.
+      writeFileSync(join(home, `${name}.new`), content, { mode: 0o600 });
+      renameSync(join(home, `${name}.new`), join(home, name));
+    }
+  };
+  write({ 'cert.pem': old.certificate, 'key.pem': old.key });
+  const config = GOOD.replace('cert.pem', join(home, 'cert.pem')).replace('key.pem', join(home, 'key.pem'));
+  const { settings } = loadConfig(folder.write('homing.yaml', config));
+  const tls = settings.listeners[0]?.tls;
+  if (tls === undefined || tls.mode === 'none') throw new Error('the listener has no TLS');
+  const events: Event[] = [];
+  const store = new CertificateStore([tls], (event) => events.push(event));
+  const upgrade = serverUpgrade(() => store.contextsOf(tls), 'imap', 10_000);
+  const dispose = (): void => {
+    store[Symbol.dispose]();
+    rmSync(home, { recursive: true });
+  };
+  return { tls, events, store, upgrade, write, [Symbol.dispose]: dispose };
+}
+
+const NAMED = { servername: 'localhost' };
+
+describe('certificates in use', () => {
+  it('are told of at the start, with their end', async () => {
+    using files = filed();
+    await files.store.watch();
+
+    expect(files.events).toEqual([
+      {
+        event: 'certificateInUse',
+        file: expect.stringMatching(/cert\.pem$/),
+        expires: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+        renewed: false,
+      },
+    ]);
+  });
+
+  it('are replaced when they are told to be read again', async () => {
+    using files = filed();
+    await files.store.watch();
+    files.write({ 'cert.pem': one.certificate, 'key.pem': one.key });
+    const before = await shown(files.upgrade, NAMED);
+    await files.store.reload();
+
+    expect([before, await shown(files.upgrade, NAMED)]).toEqual(['old', 'one']);
+    expect(files.events.at(-1)).toMatchObject({ event: 'certificateInUse', renewed: true });
+  });
+
+  it('are replaced by themselves when the files have changed, and then stayed as they are', async () => {
+    using files = filed();
+    await files.store.watch();
+    await files.store.poll();
+    files.write({ 'cert.pem': one.certificate });
+    await files.store.poll();
+    files.write({ 'key.pem': one.key });
+    await files.store.poll();
+    const tooEarly = await shown(files.upgrade, NAMED);
+    await files.store.poll();
+    await files.store.poll();
+
+    expect([tooEarly, await shown(files.upgrade, NAMED)]).toEqual(['old', 'one']);
+    expect(files.events.map((event) => event.event)).toEqual(['certificateInUse', 'certificateInUse']);
+  });
+
+  it.each<{ what: string; files: Parameters<Files['write']>[0]; why: string }>([
+    {
+      what: 'a key of another certificate',
+      files: { 'cert.pem': one.certificate },
+      why: 'tls.keyFile: this key is not that of the certificate',
+    },
+    {
+      what: 'no key at all',
+      files: { 'cert.pem': one.certificate, 'key.pem': `${CANARY}\n` },
+      why: "tls.keyFile: this key can't be read",
+    },
+    {
+      what: 'no certificate',
+      files: { 'cert.pem': '' },
+      why: 'tls.certificateFile: there is no certificate in this file',
+    },
+    {
+      what: 'a certificate that has ended',
+      files: { 'cert.pem': expired?.certificate ?? '', 'key.pem': expired?.key ?? '' },
+      why: 'the certificate of CN=expired ended on',
+    },
+  ])('stay when there is $what instead, which is told of once', async ({ files: written, why }) => {
+    using files = filed();
+    await files.store.watch();
+    files.write(written);
+    for (let at = 0; at < 5; at += 1) await files.store.poll();
+
+    expect(await shown(files.upgrade, NAMED)).toBe('old');
+    const refused = files.events.filter((event) => event.event === 'certificateRefused');
+    expect(refused).toEqual([expect.objectContaining({ detail: expect.stringContaining(why) })]);
+    expect(JSON.stringify(refused)).not.toContain(CANARY);
+    expect(refused.map((event) => entryFor(event).level)).toEqual(['error']);
+  });
+
+  it('are left to the sessions that have them', async () => {
+    let current = listenerTls(old);
+    const source = { files: [], read: () => current };
+    const tls = listenerTls(old, { source });
+    await using running = await runListener({ listener: { tls } });
+    const session = await greeted(running.port);
+    current = listenerTls(one);
+    await running.proxy.reloadCertificates();
+    const later = await greeted(running.port);
+    session.write('a NOOP\r\n');
+    const [answer] = (await once(session, 'data')) as [Buffer];
+
+    expect(answer.toString()).toMatch(/^a OK/);
+    expect([session, later].map((socket) => socket.getPeerCertificate().subject.CN)).toEqual(['old', 'one']);
+    session.destroy();
+    later.destroy();
+  });
+});
+
+async function greeted(port: number): Promise<TLSSocket> {
+  const socket = connectTls({ port, host: '127.0.0.1', ca: ca.certificate, servername: 'localhost' });
+  await once(socket, 'data');
+  return socket;
+}
+
+describe('tls.certificates', () => {
+  it('are checked like the one beside them', () => {
+    const further = (files: string) =>
+      GOOD.replace('keyFile: key.pem', `keyFile: key.pem\n  certificates: [{ ${files} }]`);
+
+    expect(folder.refusal(further('certificateFile: cert.pem, keyFile: ¶other-key.pem'))).toContain(
+      'not that of',
+    );
+    expect(folder.refusal(further('certificateFile: ¶none.pem, keyFile: key.pem'))).toContain('no such file');
+    const { tls } =
+      folder.load(further('certificateFile: cert.pem, keyFile: key.pem')).settings.listeners[0] ?? {};
+    expect(tls?.mode === 'none' ? [] : tls?.others).toHaveLength(1);
+    expect(tls?.mode === 'none' ? [] : tls?.source?.files).toHaveLength(4);
+  });
+});
