@@ -1,5 +1,5 @@
 /** The accounts in the directory of the tests. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 
 export const SUFFIX = 'dc=example,dc=org';
 export const PEOPLE = `ou=people,${SUFFIX}`;
@@ -105,6 +105,7 @@ function entry({ name, mail, password, home, quota, status, extra = [] }: TestAc
     `mail: ${mail}`,
     `mailAlternateAddress: ${name}.alias@example.org`,
     `userPassword: ${saltedSha1(password)}`,
+    `userPassword: ${scramSha256(password)}`,
     ...(home === undefined ? [] : [`mailHost: ${home}.example.org`]),
     `homeDirectory: /srv/mail/${name}`,
     'uidNumber: 5000',
@@ -120,4 +121,14 @@ function saltedSha1(password: string): string {
   const salt = randomBytes(8);
   const digest = createHash('sha1').update(password).update(salt).digest();
   return `{SSHA}${Buffer.concat([digest, salt]).toString('base64')}`;
+}
+
+/** {SCRAM-SHA-256} (RFC 7677), in Dovecot's form; slapd does not know it and binds by the other value. */
+function scramSha256(password: string): string {
+  const [iterations, salt] = [4096, randomBytes(16)];
+  const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256');
+  const keyOf = (name: string) => createHmac('sha256', salted).update(name).digest();
+  const storedKey = createHash('sha256').update(keyOf('Client Key')).digest();
+  const parts = [salt, storedKey, keyOf('Server Key')].map((octets) => octets.toString('base64'));
+  return `{SCRAM-SHA-256}${iterations},${parts.join(',')}`;
 }
