@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** Failed logins are answered together at each tick, so that the time of an answer tells little. */
 const TICK_MS = 500;
 
@@ -10,4 +12,13 @@ export function answerTime(startedMs: number, failedMs: number, failureMs: numbe
   return failureMs === 0
     ? failedMs
     : Math.ceil(Math.max(startedMs + failureMs, failedMs) / TICK_MS) * TICK_MS;
+}
+
+/** Waits until a failed login may be answered, also for a client that is gone: it holds nothing but a timer. */
+export async function waitToAnswer(startedMs: number, failureMs: number): Promise<void> {
+  const nowMs = performance.now();
+  const waitMs = answerTime(startedMs, nowMs, failureMs) - nowMs;
+  if (waitMs > 0) {
+    await sleep(waitMs);
+  }
 }

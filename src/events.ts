@@ -149,7 +149,7 @@ export interface SessionEnd extends Connection {
 export interface ConnectionEnd extends Connection {
   readonly event: 'connectionEnd';
   /** `healthCheck`: a balancer asked whether we are there; `badProxyHeader`: it did not introduce its client as it must. */
-  readonly how: DepartureCause | 'healthCheck' | 'badProxyHeader' | 'draining' | 'bug';
+  readonly how: DepartureCause | 'healthCheck' | 'badProxyHeader' | 'draining' | 'evicted' | 'bug';
   readonly ms: number;
   readonly detail?: string;
 }
@@ -179,10 +179,10 @@ export interface ThrottleStart {
 /** Events of one kind and one client that have no log line of their own, as there were many. */
 export interface Repeated {
   readonly event: 'repeated';
-  readonly what: 'login' | 'connectionRefused';
+  readonly what: 'login' | 'connectionRefused' | 'connectionEnd';
   readonly protocol: string;
   readonly client: string;
-  /** The result of the logins, or why the connections were refused. */
+  /** The result of the logins, or why the connections were refused or ended. */
   readonly why: string;
   /** Left out since the last line. */
   readonly count: number;

@@ -90,6 +90,7 @@ const CONNECTION_END: Readonly<Record<Extract<Event, { event: 'connectionEnd' }>
   // Only who may introduce clients gets so far: while it does it wrongly, none of its clients is served.
   badProxyHeader: 'warn',
   draining: 'info',
+  evicted: 'info',
   // The event `bug` beside it is the error.
   bug: 'info',
 };

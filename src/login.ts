@@ -30,6 +30,8 @@ export interface LoginOrigin extends Pick<Origin, 'listener'> {
 /** The connection that a login came by. */
 export interface LoginConnection extends LoginOrigin, Pick<Origin, 'client'> {
   readonly report: SessionReport;
+  /** Counts the session of an account. @throws {LoginFailure} `tooManySessions`. */
+  readonly enter: (user: string) => void;
 }
 
 /**
@@ -46,6 +48,7 @@ export async function takeHome(
 ): Promise<NodeSession> {
   const { account, unverified, actedBy } = await authenticate(attempt, connection, terms, findings);
   const { protocol, client, listener, report } = connection;
+  connection.enter(account.name);
   const members = planRoute(account, protocol.name, terms.nodes);
   const [{ node: first }] = members;
   nameNode(findings, first);

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { CertificateStore } from './certificates.ts';
+import { sessionsByDescriptors } from './descriptors.ts';
 import type { Listening, Observer } from './events.ts';
 import { type MechanismParts, scramSupport } from './mechanisms.ts';
 import { PROTOCOLS } from './protocols.ts';
@@ -10,6 +11,8 @@ import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
 import type { Settings } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';
+import { UserSessions } from './user-sessions.ts';
+import { Waiting } from './waiting.ts';
 
 /** A running proxy. */
 export interface ProxyServer extends AsyncDisposable {
@@ -36,11 +39,21 @@ export async function startProxy(
   { authenticator, observe, throttle, oauth }: ProxyParts,
 ): Promise<ProxyServer> {
   const listening: Listening[] = [];
-  const sessions = new Sessions(settings.limits.connections);
+  const { limits } = settings;
+  const sessions = new Sessions(withinDescriptors(limits.connections, observe));
   const context = {
     authenticator,
     observe,
     throttle,
+    waiting: new Waiting({
+      perAddress: limits.unauthenticatedPerAddress,
+      max: limits.unauthenticated,
+      isShared: (ip) => settings.balancers?.has(ip) === true || throttle?.isExempt(ip) === true,
+    }),
+    userSessions: new UserSessions({
+      perUser: limits.sessionsPerUser,
+      perUserAndAddress: limits.sessionsPerUserAndAddress,
+    }),
     nodes: new NodeTable(settings.nodes),
     times: settings.times,
     external: settings.external,
@@ -55,11 +68,7 @@ export async function startProxy(
     if (protocol === undefined) {
       throw new Error(`no protocol "${listener.protocol}"; there are ${[...PROTOCOLS.keys()].join(', ')}`);
     }
-    return new Listener(listener, protocol, context, {
-      sessions,
-      limits: settings.limits,
-      certificates,
-    });
+    return new Listener(listener, protocol, context, { sessions, limits, certificates });
   });
   try {
     for (const listener of listeners) {
@@ -87,6 +96,17 @@ export async function startProxy(
   };
   const reloadCertificates = (): Promise<void> => certificates.reload();
   return { listening, stop, reloadCertificates, [Symbol.asyncDispose]: () => stop(0) };
+}
+
+/** More connections than descriptors would end in clients that are told nothing at all. */
+function withinDescriptors(connections: number, observe: Observer): number {
+  const possible = sessionsByDescriptors();
+  if (possible === undefined || connections <= possible) return connections;
+  const detail =
+    `the process may open files for ${possible} connections only, so there will be no more: ` +
+    'raise LimitNOFILE (ulimit -n), or lower limits.connections';
+  observe({ event: 'configWarning', line: 0, setting: 'limits.connections', detail });
+  return possible;
 }
 
 function isSame({ remote }: Transport, { address, port }: Listening): boolean {

@@ -68,6 +68,10 @@ function floodOf(event: Event): Flood | undefined {
       return event.result === 'throttled'
         ? { what: event.event, protocol: event.protocol, client: event.client, why: event.result }
         : undefined;
+    case 'connectionEnd':
+      return event.how === 'evicted'
+        ? { what: event.event, protocol: event.protocol, client: event.client, why: event.how }
+        : undefined;
     default:
       return undefined;
   }

@@ -3,7 +3,8 @@ import type { MailProtocol } from '../protocols/protocol.ts';
 import type { CertificateStore } from './certificates.ts';
 import type { ConnectionRefused, Listening, Observer } from './events.ts';
 import { longestSaslLine } from './mechanisms.ts';
-import { Session, type SessionContext, type SessionTerms } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionContext, SessionTerms } from './session-terms.ts';
 import type { Sessions } from './sessions.ts';
 import type { LimitSettings, ListenerSettings } from './settings.ts';
 import { Tally } from './tally.ts';
@@ -93,15 +94,21 @@ export class Listener {
       return;
     }
     if (sessions.full) {
-      this.#turnAway(transport);
+      this.#turnAway(transport, socket, sessions);
       return;
     }
     sessions.serve(new Session(transport, this.#terms, context));
   }
 
   /** A client that finds us full must be told to come back, not that its password is wrong. */
-  #turnAway(transport: SocketTransport): void {
+  #turnAway(transport: SocketTransport, socket: Socket, sessions: Sessions): void {
     this.#reportRefused(transport.remote.ip, 'tooManyConnections');
+    // Words take time, and a descriptor meanwhile. To close the listening socket would reset who waits in its queue.
+    if (sessions.overrun) {
+      transport.destroy();
+      return;
+    }
+    sessions.turnAway(socket);
     // In front of implicit TLS there is no way to say anything, and nothing may be said before a PROXY header.
     if (!this.#terms.implicitTls && !this.#terms.proxyProtocol) {
       transport.write(Buffer.from(this.#protocol.refusal));

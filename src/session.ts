@@ -1,55 +1,26 @@
 /** One connection from accept to close: let in, logged in at its home, relayed. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Deadline } from '../auth/deadline.ts';
 import { LoginFailure, type Reason, WIRE_ANSWER } from '../auth/failure.ts';
-import type { Proof } from '../auth/sasl.ts';
-import { Channel } from '../protocols/channel.ts';
-import type {
-  Departure,
-  Frontend,
-  FrontendTerms,
-  LoginAttempt,
-  MailProtocol,
-} from '../protocols/protocol.ts';
+import type { Departure, Frontend, LoginAttempt } from '../protocols/protocol.ts';
 import { ProxyHeaderError } from '../protocols/proxy-facts.ts';
 import type { Transport } from '../protocols/transport.ts';
-import { answerTime } from './answer-time.ts';
-import type { Observer } from './events.ts';
+import { waitToAnswer } from './answer-time.ts';
 import { introductionOf, receiveHeader } from './introduction.ts';
-import { contextOf, type LoginTerms, takeHome } from './login.ts';
-import { type MechanismParts, offerApop, offerMechanisms } from './mechanisms.ts';
+import { takeHome } from './login.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
-import type { ListenerDomains } from './settings.ts';
-import type { LoginWatch } from './throttle/login-watch.ts';
-import type { Throttle, Tried } from './throttle/throttle.ts';
+import { openFrontend, type SessionContext, type SessionTerms } from './session-terms.ts';
+import { type LoginWatch, triedBy } from './throttle/login-watch.ts';
 import { type Accepted, NothingSaid } from './transport.ts';
-
-/** What all sessions of a proxy share. */
-export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'external' | 'oauth' | 'scram'> {
-  readonly observe: Observer;
-  /** `undefined` lets everybody guess. */
-  readonly throttle: Throttle | undefined;
-}
-
-/** What the listener says of a connection. */
-export interface SessionTerms {
-  readonly protocol: MailProtocol;
-  /** Whether a balancer introduces each connection by a PROXY header, before anything else. */
-  readonly proxyProtocol: boolean;
-  /** Whether TLS comes before the greeting. */
-  readonly implicitTls: boolean;
-  /** Names of the mechanisms that may be offered, in the order of preference. */
-  readonly mechanisms: readonly string[];
-  readonly domains: ListenerDomains | undefined;
-  readonly frontend: Omit<FrontendTerms, 'mechanisms' | 'apop'>;
-}
+import type { Waiter } from './waiting.ts';
 
 /** A session that is relayed: there is none without an accepted login. */
 interface Relayed {
   readonly relay: Relay;
   readonly user: string;
   readonly node: string;
+  /** The user's session, as it is counted. */
+  readonly counted: Disposable;
 }
 
 /** A login that does not succeed. */
@@ -68,13 +39,14 @@ const GIVEN_UP: ReadonlySet<Reason> = new Set([
 ]);
 
 /** A connection that is being served. */
-export class Session {
+export class Session implements Waiter {
   readonly #accepted: Accepted;
   readonly #terms: SessionTerms;
   readonly #context: SessionContext;
   readonly #report: SessionReport;
   #phase: 'waiting' | 'loggingIn' | 'relayed' = 'waiting';
-  #stopping = false;
+  /** Why it ends before its time. */
+  #ending: 'draining' | 'evicted' | undefined;
   /** Whose connection it is, and where the client connected to: as a balancer says, once it has. */
   #ends: Pick<Transport, 'remote' | 'local'>;
   /** Ends the connection as politely as its phase allows. */
@@ -106,50 +78,63 @@ export class Session {
 
   /** Ends the connection unless it's logged in; a login that is being worked on is answered first. */
   drain(): void {
-    this.#stopping = true;
+    this.#ending = 'draining';
     if (this.#phase === 'waiting') {
       this.#leave();
     }
   }
 
+  evict(): boolean {
+    if (this.#phase !== 'waiting' || this.#ending !== undefined) {
+      return false;
+    }
+    this.#ending = 'evicted';
+    this.#leave();
+    return true;
+  }
+
   /** Ends the connection, whatever it is doing. */
   stop(): void {
-    this.#stopping = true;
+    this.#ending = 'draining';
     this.#leave();
   }
 
   async #open(): Promise<Relayed | undefined> {
-    const frontend = await this.#admit();
+    using places = new DisposableStack();
+    const frontend = await this.#admit(places);
     return frontend === undefined ? undefined : await this.#logIn(frontend);
   }
 
-  async #admit(): Promise<Frontend | undefined> {
+  /** @param places take what the connection has for as long as it is not logged in. */
+  async #admit(places: DisposableStack): Promise<Frontend | undefined> {
     const introduced = this.#terms.proxyProtocol ? await this.#meet() : this.#accepted;
+    if (introduced !== undefined && !this.#enter(introduced, places)) {
+      return undefined;
+    }
     const client = this.#terms.implicitTls ? await this.#secure(introduced) : introduced;
     if (client === undefined) {
       return undefined;
     }
-    const { protocol, mechanisms, frontend: terms } = this.#terms;
-    const { authenticator, times, external, oauth, scram, throttle } = this.#context;
-    const parts = { authenticator, directoryMs: times.directoryMs, external, oauth, scram };
-    const context = contextOf({
-      protocol,
-      domains: this.#terms.domains,
-      listener: this.#ends.local,
-      guard: throttle?.guard(client.remote.ip),
-    });
-    const offered = offerMechanisms(mechanisms, parts, context);
-    const frontend = protocol.frontend(new Channel(client), {
-      ...terms,
-      ...offerApop(mechanisms, parts, context),
-      mechanisms: (tls) => {
-        this.#report.securedBy(tls);
-        return offered(tls);
-      },
-    });
+    const { throttle } = this.#context;
+    const guard = throttle && places.use(throttle.guard(client.remote.ip));
+    const connection = { client, ends: this.#ends, report: this.#report, guard };
+    const frontend = openFrontend(connection, this.#terms, this.#context);
     this.#leave = () => frontend.bye('unavailable');
     await frontend.greet();
     return frontend;
+  }
+
+  /** Takes a place among those who are not logged in. @returns false when there is none, and the client was told. */
+  #enter(client: Transport, places: DisposableStack): boolean {
+    const place = this.#context.waiting.enter(this, client.remote.ip);
+    if (place === undefined) {
+      if (!this.#terms.implicitTls) client.write(Buffer.from(this.#terms.protocol.refusal));
+      client.close();
+      this.#report.connectionEnd('evicted');
+      return false;
+    }
+    places.use(place);
+    return true;
   }
 
   /** Has the client introduced by its balancer. Before that nothing is sent and no TLS begun: who it is decides it all. */
@@ -173,8 +158,8 @@ export class Session {
     }
   }
 
-  #unmet(error: unknown): 'healthCheck' | 'draining' | 'badProxyHeader' {
-    if (this.#stopping) return 'draining';
+  #unmet(error: unknown): 'healthCheck' | 'draining' | 'evicted' | 'badProxyHeader' {
+    if (this.#ending !== undefined) return this.#ending;
     return error instanceof NothingSaid ? 'healthCheck' : 'badProxyHeader';
   }
 
@@ -188,7 +173,10 @@ export class Session {
       return await client.upgradeTls(handshake.signal);
     } catch (error) {
       const how = error instanceof NothingSaid ? 'disconnected' : 'tlsFailed';
-      this.#report.connectionEnd(how, error instanceof Error ? error.message : String(error));
+      this.#report.connectionEnd(
+        this.#ending === 'evicted' ? 'evicted' : how,
+        error instanceof Error ? error.message : String(error),
+      );
       return undefined;
     }
   }
@@ -196,7 +184,7 @@ export class Session {
   async #logIn(frontend: Frontend): Promise<Relayed | undefined> {
     for (;;) {
       this.#phase = 'waiting';
-      if (this.#stopping) {
+      if (this.#ending !== undefined) {
         this.#leave();
       }
       const next = await frontend.next();
@@ -224,9 +212,12 @@ export class Session {
     const { remote: client, local: listener } = this.#ends;
     const guard = this.#context.throttle?.watch(client.ip, triedBy(attempt.proof));
     const { protocol, domains } = this.#terms;
-    const connection = { protocol, domains, report: this.#report, client, listener, guard };
     // What a node opened belongs to the relay, and to nobody else if there comes none.
     using opened = new DisposableStack();
+    const counted = new DisposableStack();
+    const enter = (user: string): void => void counted.use(this.#context.userSessions.enter(user, client.ip));
+    opened.use(counted);
+    const connection = { protocol, domains, report: this.#report, client, listener, guard, enter };
     try {
       const node = await takeHome(attempt, connection, this.#context, findings);
       opened.adopt(node.transport, (transport) => transport.destroy());
@@ -234,7 +225,7 @@ export class Session {
       opened.move();
       this.#report.login(attempt, 'ok', findings, startedMs);
       await guard?.end({ result: 'ok', who: findings.user ?? '' });
-      return { relay, user: findings.user ?? '', node: findings.node ?? '' };
+      return { relay, user: findings.user ?? '', node: findings.node ?? '', counted };
     } catch (error) {
       await this.#refuse({ attempt, guard, startedMs }, this.#failureOf(error, attempt.abandoned), findings);
       return undefined;
@@ -258,7 +249,8 @@ export class Session {
     }
   }
 
-  async #serve({ relay, user, node }: Relayed): Promise<void> {
+  async #serve({ relay, user, node, counted }: Relayed): Promise<void> {
+    using _ = counted;
     const startedMs = performance.now();
     this.#phase = 'relayed';
     this.#leave = () => relay.stop();
@@ -274,29 +266,15 @@ export class Session {
     if (!abandoned.aborted || !GIVEN_UP.has(error.reason)) {
       return error;
     }
-    return new LoginFailure(this.#stopping ? 'draining' : 'abandoned', error.message, { cause: error });
+    return new LoginFailure(this.#ending === 'draining' ? 'draining' : 'abandoned', error.message, {
+      cause: error,
+    });
   }
 
   #depart({ how, detail }: Departure): void {
     if (how === 'tlsFailed') {
       this.#accepted.destroy();
     }
-    this.#report.connectionEnd(this.#stopping ? 'draining' : how, detail);
-  }
-}
-
-function triedBy(proof: Proof): Tried {
-  if (proof.kind === 'refuted' && proof.tried !== undefined) {
-    return { kind: 'password', password: proof.tried };
-  }
-  return proof.kind === 'password' ? { kind: proof.kind, password: proof.password } : { kind: proof.kind };
-}
-
-/** Waits until a failed login may be answered, also for a client that is gone: it holds nothing but a timer. */
-async function waitToAnswer(startedMs: number, failureMs: number): Promise<void> {
-  const nowMs = performance.now();
-  const waitMs = answerTime(startedMs, nowMs, failureMs) - nowMs;
-  if (waitMs > 0) {
-    await sleep(waitMs);
+    this.#report.connectionEnd(this.#ending ?? how, detail);
   }
 }

@@ -145,4 +145,9 @@ export interface LimitSettings {
   readonly connections: number;
   /** Failed logins on one connection. */
   readonly failures: number;
+  /** Connections that are not logged in; `undefined` for no limit, also below. */
+  readonly unauthenticated?: number | undefined;
+  readonly unauthenticatedPerAddress?: number | undefined;
+  readonly sessionsPerUser?: number | undefined;
+  readonly sessionsPerUserAndAddress?: number | undefined;
 }

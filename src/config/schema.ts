@@ -31,6 +31,24 @@ const timesSchema = z.strictObject({
 const limitsSchema = z.strictObject({
   connections: z.int().min(1).default(8000).describe('connections of clients at the same time'),
   failures: z.int().min(1).default(10).describe('failed logins on one connection, after which it is closed'),
+  unauthenticated: z
+    .int()
+    .min(1)
+    .default(4000)
+    .describe('connections that are not logged in; for one more, the oldest is closed'),
+  unauthenticatedPerAddress: z
+    .int()
+    .min(1)
+    .default(20)
+    .describe(
+      'the same of one IPv4 address, or of a /64 of IPv6; not where throttle.exempt or balancers has it',
+    ),
+  sessionsPerUser: z.int().min(1).optional().describe('sessions of one user; no limit if it is left out'),
+  sessionsPerUserAndAddress: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('sessions of one user from one address; no limit if it is left out'),
 });
 
 const logSchema = z.strictObject({

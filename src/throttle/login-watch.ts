@@ -1,9 +1,18 @@
 import type { LoginGuard } from '../../auth/directory.ts';
 import { COUNTS_AS_GUESS, type Reason, WIRE_ANSWER } from '../../auth/failure.ts';
+import type { Proof } from '../../auth/sasl.ts';
 import type { Secret } from '../../auth/secret.ts';
 import { type Charge, randomToken, type Tally } from './counters.ts';
 import type { TriedPassword } from './known-wrong.ts';
 import type { Throttle, Tried } from './throttle.ts';
+
+/** What a client's proof says of what it tried. */
+export function triedBy(proof: Proof): Tried {
+  if (proof.kind === 'refuted' && proof.tried !== undefined) {
+    return { kind: 'password', password: proof.tried };
+  }
+  return proof.kind === 'password' ? { kind: proof.kind, password: proof.password } : { kind: proof.kind };
+}
 
 /** How a login ended. */
 export interface Ended {

@@ -71,6 +71,8 @@ export type Tried =
   /** The mechanism has found the proof right, or wrong, by itself. */
   | { readonly kind: 'proved' | 'refuted' };
 
+/** Times a user's limit that as many connections may be about to prove themselves as he: a client opens several at once. */
+const PROVING = 4;
 /** How much is left of a limit while failures come from everywhere. */
 const TIGHT = 1 / 4;
 
@@ -91,6 +93,8 @@ export class Throttle {
   /** What has been said to be throttled. */
   readonly #announced: Recent<true>;
   readonly #refusals = new Map<CounterKind, number>(COUNTER_KINDS.map((kind) => [kind, 0]));
+  /** Connections that are about to prove themselves, by user. */
+  readonly #proving = new Map<string, number>();
   #overall = 0;
 
   constructor(settings: ThrottleSettings, { observe, store, now = () => performance.now() }: ThrottleParts) {
@@ -116,18 +120,44 @@ export class Throttle {
     return new LoginWatch(this, ip, tried);
   }
 
-  /** Stands before what a mechanism asks before its login is there to be watched; counts nothing. */
-  guard(ip: string): LoginGuard {
-    let asked = false;
+  /**
+   * Stands before what mechanisms ask on a connection before there is a login to be watched. It counts no failures,
+   * but the connections that are about to prove themselves as one user, until it's disposed of: guesses that come
+   * together would all be judged before the first is counted.
+   */
+  guard(ip: string): LoginGuard & Disposable {
+    const names = new Set<string>();
     return {
       admit: async (name) => {
-        const first = asked ? [] : this.chargesOfAddress(ip, undefined, name);
-        asked = true;
-        const taken = await this.store.take([...first, ...this.chargesOfUser(name, ip, undefined)]);
+        const first = names.size === 0 ? this.chargesOfAddress(ip, undefined, name) : [];
+        const charges = [...first, ...this.chargesOfUser(name, ip, undefined)];
+        if (!names.has(name)) {
+          const proving = this.#proving.get(name) ?? 0;
+          const isFull = proving >= PROVING * this.settings.perUser;
+          if (isFull && !this.#isKnown(name, addressKeys(ip))) this.refuse('user');
+          names.add(name);
+          this.#proving.set(name, proving + 1);
+        }
+        const taken = await this.store.take(charges);
         if (taken.kind === 'full') this.refuse(taken.full);
       },
       knownWrong: () => false,
+      [Symbol.dispose]: () => {
+        for (const name of names) this.#ceaseProving(name);
+        names.clear();
+      },
     };
+  }
+
+  #ceaseProving(name: string): void {
+    const left = (this.#proving.get(name) ?? 0) - 1;
+    if (left > 0) this.#proving.set(name, left);
+    else this.#proving.delete(name);
+  }
+
+  /** Whether many users share an address. */
+  isExempt(ip: string): boolean {
+    return this.#exempt.has(ip);
   }
 
   /**

@@ -39,7 +39,12 @@ describe('a configuration file', () => {
       failureMs: 2000,
       halfCloseMs: 5000,
     });
-    expect(settings.limits).toEqual({ connections: 8000, failures: 10 });
+    expect(settings.limits).toEqual({
+      connections: 8000,
+      failures: 10,
+      unauthenticated: 4000,
+      unauthenticatedPerAddress: 20,
+    });
   });
 
   it('reads durations with their unit', () => {
@@ -142,8 +147,8 @@ limits: { connections: 0 }
   });
 
   it('is told what there is, if nothing like it was meant', () => {
-    expect(folder.refusal(`${GOOD}limits: { ¶colour: red }\n`)).toBe(
-      'there is no setting "colour" (known here: connections, failures)',
+    expect(folder.refusal(`${GOOD}log: { ¶colour: red }\n`)).toBe(
+      'there is no setting "colour" (known here: level, format)',
     );
   });
 

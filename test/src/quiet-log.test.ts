@@ -83,6 +83,23 @@ describe('the quiet log', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('counts the connections that were ended in favour of others', () => {
+    const { lines, quiet } = setUp();
+    const end = { session: 'S', protocol: 'imap', client: '192.0.2.1', clientPort: 1, ms: 1 };
+
+    for (const how of ['evicted', 'evicted', 'logout', 'logout'] as const) {
+      quiet.observe({ event: 'connectionEnd', ...end, how });
+    }
+    vi.advanceTimersByTime(10_000);
+
+    expect(lines).toMatchObject([
+      { how: 'evicted' },
+      { how: 'logout' },
+      { how: 'logout' },
+      { event: 'repeated', what: 'connectionEnd', why: 'evicted', count: 1 },
+    ]);
+  });
+
   it('keeps no more than a thousand clients apart', () => {
     const { lines, quiet } = setUp();
 

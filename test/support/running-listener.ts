@@ -6,6 +6,7 @@ import { Secret } from '../../auth/secret.ts';
 import type { Event as ProxyEvent } from '../../src/events.ts';
 import { type ProxyServer, startProxy } from '../../src/proxy.ts';
 import type { ListenerSettings, ListenerTls, Settings } from '../../src/settings.ts';
+import type { Throttle } from '../../src/throttle/throttle.ts';
 import type { KeyPair } from './test-ca.ts';
 
 const ACCOUNT: Account = { name: 'u', entry: 'uid=u', homes: ['home'], forwarded: new Map(), bar: undefined };
@@ -31,6 +32,8 @@ export interface ListenerTerms {
   readonly times?: Partial<Settings['times']>;
   readonly homePort?: number;
   readonly connections?: number;
+  readonly limits?: Partial<Settings['limits']>;
+  readonly throttle?: Throttle;
   readonly authenticator?: Authenticator;
 }
 
@@ -40,6 +43,7 @@ export async function runListener(terms: ListenerTerms = {}): Promise<RunningLis
   const told = new EventTarget();
   const proxy = await startProxy(settingsOf(terms), {
     authenticator: terms.authenticator ?? ANYONE,
+    throttle: terms.throttle,
     observe: (one) => {
       events.push(one);
       told.dispatchEvent(new Event('told'));
@@ -72,7 +76,7 @@ export function listenerTls(
   };
 }
 
-function settingsOf({ listener, times, homePort = 1, connections = 1000 }: ListenerTerms): Settings {
+function settingsOf({ listener, times, homePort = 1, connections = 1000, limits }: ListenerTerms): Settings {
   const trust = { kind: 'cram-sha256', name: 'proxy1', key: new Secret(randomBytes(32)) } as const;
   return {
     listeners: [
@@ -111,7 +115,7 @@ function settingsOf({ listener, times, homePort = 1, connections = 1000 }: Liste
       halfCloseMs: 5000,
       ...times,
     },
-    limits: { connections, failures: 10 },
+    limits: { connections, failures: 10, ...limits },
     names: { defaultDomain: undefined, lowerCase: true, punctuation: '', latin1Passwords: false },
   };
 }

@@ -351,11 +351,31 @@ describe('a guard of mechanisms that ask before there is a login', () => {
   it('refuses whom a login would be refused, and counts nothing', async () => {
     const { guesses, throttle } = setUp();
 
-    for (let count = 0; count < 100; count += 1) await throttle.guard('192.0.2.2').admit('bob');
+    for (let count = 0; count < 100; count += 1) {
+      using guard = throttle.guard('192.0.2.2');
+      await guard.admit('bob');
+    }
     await guesses((count) => ({ as: 'ann', by: `p${count}` }));
     const refused = throttle.guard('192.0.2.2').admit('ann');
 
     await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
     expect(throttle.guard('192.0.2.2').knownWrong('uid=bob', '', secret('p'))).toBe(false);
+  });
+
+  it('lets a few connections at a time prove themselves as one user, and others when those have gone', async () => {
+    const { login, throttle } = setUp();
+    await login({ from: '192.0.2.80', as: 'ann', by: 'right', result: 'ok' });
+    const guards = Array.from({ length: 16 }, (_, host) => throttle.guard(`198.51.100.${host}`));
+    for (const guard of guards) {
+      await guard.admit('ann');
+      await guard.admit('ann');
+    }
+
+    const refused = throttle.guard('198.51.100.99').admit('ann');
+
+    await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
+    await expect(throttle.guard('192.0.2.80').admit('ann')).resolves.toBeUndefined();
+    for (const guard of guards) guard[Symbol.dispose]();
+    await expect(throttle.guard('198.51.100.99').admit('ann')).resolves.toBeUndefined();
   });
 });
