@@ -12,6 +12,11 @@ import { settled, turn } from './turns.ts';
 
 /** Turns of the event loop in which a frontend must be done with what it got. */
 const MOST_TURNS = 400;
+/**
+ * What a connection may take without a word: what is read and not used (64 KiB), a literal that is passed over
+ * (64 KiB), and the longest line before it.
+ */
+const MAX_SILENT_OCTETS = 192 * 1024;
 
 /** A login as the frontend handed it on. */
 export interface SeenAttempt {
@@ -113,6 +118,7 @@ export async function play(
     },
   );
   let securedFrom = flights.length;
+  let [told, takenThen] = [0, 0];
   for (const [index, flight] of flights.entries()) {
     if (transport.current !== transport) {
       securedFrom = Math.min(securedFrom, index);
@@ -120,6 +126,13 @@ export async function play(
     await feed(transport.current, flight, cut);
     if (end === undefined) {
       await settled(() => transport.octetsWritten + attempts.length, MOST_TURNS);
+      const { octetsTaken } = transport.current;
+      if (told !== transport.octetsWritten) {
+        told = transport.octetsWritten;
+        takenThen = octetsTaken;
+      }
+      const silent = end === undefined ? octetsTaken - takenThen : 0;
+      must(silent <= MAX_SILENT_OCTETS, 'bounds what it takes', () => `${silent} octets, and no word`);
     }
   }
   transport.current.finish();

@@ -27,6 +27,8 @@ export class FuzzTransport implements Transport {
   readonly local = { ip: '192.0.2.1', port: 143 };
   readonly tls: TlsState | undefined;
   readonly written: Written;
+  /** How many octets the proxy took so far. */
+  octetsTaken = 0;
   /** Whether the proxy has closed it. */
   closed = false;
   #paused = false;
@@ -55,6 +57,7 @@ export class FuzzTransport implements Transport {
     if (this.#paused) {
       this.#waiting += text;
     } else {
+      this.octetsTaken += text.length;
       this.#sink.octets(Buffer.from(text, 'latin1'));
     }
   }

@@ -1,5 +1,5 @@
 /** What must not happen has happened. The message begins with the name of the rule, by which failures are told apart. */
-class Violation extends Error {
+export class Violation extends Error {
   override readonly name = 'Violation';
   readonly rule: string;
 

@@ -7,7 +7,11 @@ const MAX_STEPS = 50_000;
 /** A long sample makes all that follow from it slow. */
 const MAX_KEPT_OCTETS = 2 * 1024;
 
-/** The samples of a target that did something new, to be mutated further. */
+/**
+ * The samples of a target that did something new, to be mutated further. What is new is told by the answers, not by the
+ * code that ran: by V8's block coverage (1.4 ms for a batch) nothing is new behind the first few thousand inputs of a
+ * grammar, while two answers in a row tell states apart that run through the same code.
+ */
 export class Pool {
   readonly #samples: Sample[];
   readonly #steps = new Set<string>();

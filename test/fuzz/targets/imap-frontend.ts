@@ -70,5 +70,6 @@ export const imapFrontend: Target = {
     variant: random.next() & 0xffff,
     pieces: Array.from({ length: 1 + random.below(5) }, () => flight(random)),
   }),
-  run: (sample, effort) => runFrontend({ protocol: imap, follow: followImap }, sample, effort),
+  run: (sample, effort) =>
+    runFrontend({ protocol: imap, follow: followImap, greeting: /^.*\r\n/ }, sample, effort),
 };

@@ -45,5 +45,6 @@ export const pop3Frontend: Target = {
     variant: random.next() & 0xffff,
     pieces: Array.from({ length: 1 + random.below(5) }, () => flight(random)),
   }),
-  run: (sample, effort) => runFrontend({ protocol: pop3, follow: followPop3 }, sample, effort),
+  run: (sample, effort) =>
+    runFrontend({ protocol: pop3, follow: followPop3, greeting: /^.*\r\n/ }, sample, effort),
 };
