@@ -80,7 +80,8 @@ export class Channel implements Sink {
   }
 
   resumeClock(): void {
-    if (this.#clock === undefined && this.#remainingMs !== Number.POSITIVE_INFINITY) {
+    // A connection that was closed, or handed on, is held by no clock: nothing would stop it again.
+    if (!this.#spent && this.#clock === undefined && this.#remainingMs !== Number.POSITIVE_INFINITY) {
       this.#clockStartedMs = performance.now();
       this.#clock = setTimeout(() => this.#expire(), Math.max(0, this.#remainingMs));
     }

@@ -241,6 +241,18 @@ describe('Channel, writing', () => {
 });
 
 describe('Channel, its clock', () => {
+  it('does not run again when the connection was closed or handed on', () => {
+    for (const leave of ['close', 'detach'] as const) {
+      const channel = new Channel(new MemoryTransport());
+      channel.startClock(1000);
+      channel[leave]();
+
+      channel.resumeClock();
+
+      expect(vi.getTimerCount()).toBe(0);
+    }
+  });
+
   beforeEach(() => {
     vi.useFakeTimers();
   });

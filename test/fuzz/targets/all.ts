@@ -7,6 +7,7 @@ import { ldif } from './ldif.ts';
 import { loginFilter } from './login-filter.ts';
 import { pop3Frontend } from './pop3-frontend.ts';
 import { pop3Node } from './pop3-node.ts';
+import { proxyHeader } from './proxy-header.ts';
 import { sasl } from './sasl.ts';
 import { sieveFrontend } from './sieve-frontend.ts';
 import { sieveNode } from './sieve-node.ts';
@@ -20,6 +21,7 @@ export const TARGETS: readonly Target[] = [
   pop3Node,
   sieveNode,
   sasl,
+  proxyHeader,
   ldif,
   loginFilter,
   ldapMessage,

@@ -4,7 +4,13 @@ import { DEFAULT_PUNCTUATION } from '../../../auth/names.ts';
 import type { Proof, SaslServer, ServerStep } from '../../../auth/sasl.ts';
 import { badToken } from '../../../auth/token.ts';
 import type { TlsState } from '../../../protocols/transport.ts';
-import { MECHANISMS, offerMechanisms } from '../../../src/mechanisms.ts';
+import {
+  MECHANISMS,
+  type MechanismParts,
+  offerApop,
+  offerMechanisms,
+  scramSupport,
+} from '../../../src/mechanisms.ts';
 import { either, garbage, mostly, nasty, number, type Rule, row, times } from '../grammar.ts';
 import { must, Violation, wasSent } from '../oracles.ts';
 import { user } from '../sasl-grammar.ts';
@@ -40,8 +46,10 @@ const directory: Directory = {
       ? {
           account: ACCOUNT,
           values: [
-            `{SCRAM-SHA-256}4096,${Buffer.from('salt').toString('base64')},${'A'.repeat(43)}=,${'B'.repeat(42)}A=`,
+            `{SCRAM-SHA-256}4096,${Buffer.from('salt').toString('base64')},${'A'.repeat(43)}=,${'A'.repeat(43)}=`,
+            '{CLEARTEXT}a password that nobody knows',
           ],
+          allowCleartext: true,
         }
       : undefined,
   whyNotReady: async () => undefined,
@@ -55,35 +63,38 @@ const ACCOUNT: Account = {
   bar: undefined,
 };
 
-const mechanisms = offerMechanisms(
-  MECHANISMS,
-  {
-    authenticator: createAuthenticator({
-      realms: [{ domains: undefined, directory }],
-      names: {
-        defaultDomain: undefined,
-        lowerCase: true,
-        punctuation: DEFAULT_PUNCTUATION,
-        latin1Passwords: false,
-      },
-    }),
-    directoryMs: 60_000,
-    oauth: {
-      hosts: ['mail.example.org'],
-      tokens: {
-        guide: { scope: 'mail' },
-        judge: async (shown) => ({
-          verdict: shown.equals(Buffer.from(GOOD_TOKEN))
-            ? { kind: 'valid', user: TOKEN_USER }
-            : badToken('no token of ours'),
-          guide: { scope: 'mail' },
-        }),
-      },
+const parts: MechanismParts = {
+  authenticator: createAuthenticator({
+    realms: [{ domains: undefined, directory }],
+    names: {
+      defaultDomain: undefined,
+      lowerCase: true,
+      punctuation: DEFAULT_PUNCTUATION,
+      latin1Passwords: false,
     },
-    external: { entries: [], user: 'email' },
+  }),
+  directoryMs: 60_000,
+  scram: scramSupport(Buffer.from('the same for each run of a fuzzer')),
+  oauth: {
+    hosts: ['mail.example.org'],
+    tokens: {
+      guide: { scope: 'mail' },
+      judge: async (shown) => ({
+        verdict: shown.equals(Buffer.from(GOOD_TOKEN))
+          ? { kind: 'valid', user: TOKEN_USER }
+          : badToken('no token of ours'),
+        guide: { scope: 'mail' },
+      }),
+    },
   },
-  { service: 'imap' },
-)(TLS);
+  external: { entries: [], user: 'email' },
+};
+const context = { service: 'pop3' };
+const { apop } = offerApop(MECHANISMS, parts, context);
+const mechanisms: readonly (readonly [string, () => SaslServer])[] = [
+  ...offerMechanisms(MECHANISMS, parts, context)(TLS),
+  ...(apop === undefined ? [] : [['APOP', () => apop().server] as const]),
+];
 
 const gs2 = either('n,,', 'y,,', row('n,a=', user, ','), 'p=tls-exporter,,', row('p=', nasty, ',,'));
 const token = mostly(either(GOOD_TOKEN, 'bad-token'), nasty);
@@ -127,8 +138,7 @@ export const sasl: Target = {
     pieces: Array.from({ length: 1 + random.below(3) }, () => clientMessage(random)),
   }),
   async run({ variant, pieces }) {
-    const offered = [...mechanisms];
-    const [name = '', make] = offered[variant % offered.length] ?? [];
+    const [name = '', make] = mechanisms[variant % mechanisms.length] ?? [];
     if (make === undefined) {
       throw new Violation('offers mechanisms', 'there are none');
     }

@@ -78,17 +78,10 @@ export const sieveNode: Target = {
     '\r\n',
   ],
   generate(random) {
-    const variant = random.next() & 0xffff;
-    const steps = [
-      capabilities,
-      ...((variant & 1) === 0 ? [] : [ok, capabilities]),
-      ...((variant & 8) === 0 ? [] : [ok]),
-      first,
-      final,
-      letIn,
-      listed,
-    ];
+    const variant = random.next() & 0xfffe;
+    const steps = [capabilities, ...((variant & 8) === 0 ? [] : [ok]), first, final, letIn, listed];
     return { variant, pieces: steps.filter(() => !random.oneIn(12)).map((step) => step(random)) };
   },
-  run: (sample, effort) => runNode(dialect, sample, effort),
+  // Never by STARTTLS: in TLS the proxy waits between its words for Dovecot's sake, and a fuzzer has no time.
+  run: ({ variant, pieces }, effort) => runNode(dialect, { variant: variant & ~1, pieces }, effort),
 };
