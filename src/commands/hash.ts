@@ -21,7 +21,8 @@ export function hashCommand(terminal: Terminal): CommandModule<object, HashOptio
           choices: SCHEMES,
           default: 'ARGON2' as const,
           describe:
-            'ARGON2 is the hardest to guess; slapd needs a module for it (argon2), and for SSHA512 (pw-sha2)',
+            'ARGON2 is the hardest to guess; slapd needs a module for it (argon2), and for SSHA512 (pw-sha2); ' +
+            'SCRAM-SHA-256 lets clients log in that do not send their password',
         })
         .option('attribute', {
           type: 'string',
