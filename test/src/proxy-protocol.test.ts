@@ -59,11 +59,14 @@ function logged({ events }: RunningListener): string[] {
 }
 
 describe('PROXY protocol on a listener', () => {
-  it('B1 makes the client that of the header, and keeps the balancer apart', async () => {
+  it('B1 A13 makes the client that of the header, and keeps the balancer and its id apart', async () => {
     await using running = await behind();
     await using wire = await introduced(running, { vectors: [[0x05, 'balancer-id-1']] });
 
-    expect(await loginEvent(running, wire)).toMatchObject({
+    const login = await loginEvent(running, wire);
+
+    expect(login.session).not.toContain('balancer-id-1');
+    expect(login).toMatchObject({
       client: '192.0.2.7',
       clientPort: 4000,
       balancer: '127.0.0.1',

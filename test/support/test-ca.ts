@@ -148,7 +148,8 @@ function blank(subject: string, issuer: string, publicKey: forge.pki.PublicKey):
   // A leading zero octet keeps the number positive.
   certificate.serialNumber = `01${forge.util.bytesToHex(forge.random.getBytesSync(15))}`;
   certificate.validity.notBefore = new Date(Date.now() - 10 * DAY_MS);
-  certificate.validity.notAfter = new Date(Date.now() + 10 * DAY_MS);
+  // Long enough that nobody calls it short.
+  certificate.validity.notAfter = new Date(Date.now() + 90 * DAY_MS);
   certificate.setSubject([{ name: 'commonName', value: subject }]);
   certificate.setIssuer([{ name: 'commonName', value: issuer }]);
   return certificate;
