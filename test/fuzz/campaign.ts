@@ -1,5 +1,5 @@
 import { mutate } from './mutate.ts';
-import { ruleOf } from './oracles.ts';
+import { ruleOf, Violation } from './oracles.ts';
 import { Pool } from './pool.ts';
 import { Random } from './random.ts';
 import type { Sample, StoredSample } from './sample.ts';
@@ -34,6 +34,8 @@ export interface Plan {
   readonly seeds: readonly StoredSample[];
   /** When it is over, by `performance.now()`. */
   readonly endMs: number;
+  /** Whether a timer that is left counts as a failure; only where nobody else has any. */
+  readonly ownsTimers?: boolean;
   /** Is told now and then how far it is. */
   readonly onProgress?: (tallies: readonly Tally[]) => void;
   /** Is told before each batch, for whoever watches from outside. */
@@ -69,17 +71,30 @@ export async function runCampaign(plan: Plan): Promise<Result> {
   }
 }
 
-/** Runs one sample with all that is tried for it. @returns what it broke. */
-export async function tryThoroughly(target: Target, sample: Sample): Promise<unknown> {
+/**
+ * Runs one sample with all that is tried for it. @returns what it broke.
+ * @param ownsTimers as in a plan.
+ */
+export async function tryThoroughly(target: Target, sample: Sample, ownsTimers = false): Promise<unknown> {
   const rejections = new Rejections();
+  const timersBefore = ownsTimers ? timers() : Number.POSITIVE_INFINITY;
   try {
     await target.run(sample, 'thorough');
-    return await rejections.first();
+    return (await rejections.first()) ?? timerLeft(timersBefore);
   } catch (error) {
     return error;
   } finally {
     rejections.dispose();
   }
+}
+
+/** A timer of something that is over holds all of it until it fires. @param before how many there were before. */
+function timerLeft(before: number): Violation | undefined {
+  return timers() > before ? new Violation('leaves no timer', 'one still runs when all is over') : undefined;
+}
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 }
 
 /** One target with its pool. */
@@ -89,12 +104,14 @@ class Lane {
   readonly #random: Random;
   readonly #pool: Pool;
   readonly #onBatch: Plan['onBatch'];
+  readonly #ownsTimers: boolean;
 
   constructor(target: Target, plan: Plan, index: number) {
     this.#target = target;
     this.#random = new Random(plan.seed * 1009 + index);
     this.#pool = new Pool(plan.seeds.filter((seed) => seed.target === target.name));
     this.#onBatch = plan.onBatch;
+    this.#ownsTimers = plan.ownsTimers ?? false;
     this.tally = { target: target.name, inputs: 0, ms: 0, steps: 0 };
   }
 
@@ -111,7 +128,7 @@ class Lane {
     const results = await Promise.allSettled(
       samples.map(async (sample) => this.#target.run(sample, 'quick')),
     );
-    const rejected = await rejections.first();
+    const rejected = (await rejections.first()) ?? timerLeft(this.#ownsTimers ? 0 : Number.POSITIVE_INFINITY);
     if (rejected !== undefined || results.some(({ status }) => status === 'rejected')) {
       return samples;
     }
@@ -131,19 +148,23 @@ class Lane {
   async explain(samples: readonly Sample[], rejections: Rejections): Promise<Failure> {
     rejections.dispose();
     for (const sample of samples) {
-      const error = await tryThoroughly(this.#target, sample);
+      const error = await this.#try(sample);
       if (error !== undefined) {
         const rule = ruleOf(error);
         const small = await shrink(sample, async (candidate) => {
-          const found = await tryThoroughly(this.#target, candidate);
+          const found = await this.#try(candidate);
           return found !== undefined && ruleOf(found) === rule;
         });
-        const found = (await tryThoroughly(this.#target, small)) ?? error;
+        const found = (await this.#try(small)) ?? error;
         const note = found instanceof Error ? found.message : String(found);
         return { sample: { ...small, target: this.#target.name, note }, error: found };
       }
     }
     throw new Error(`a batch of ${this.#target.name} failed, but none of its samples does alone`);
+  }
+
+  #try(sample: Sample): Promise<unknown> {
+    return tryThoroughly(this.#target, sample, this.#ownsTimers);
   }
 
   #next(): Sample {

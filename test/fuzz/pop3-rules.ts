@@ -87,7 +87,7 @@ class Pop3Follower {
     const reply = this.#transcript.takeReply();
     const [, status = '', text = ''] = /^(\+OK|-ERR) ?(.*)$/.exec(reply) ?? [];
     must(status !== '', 'begins with a status', () => reply);
-    this.way.push(`${/^[A-Z]{4}$/.test(verb) ? verb : ''} ${reply}`);
+    this.way.push(`${/^(?:USER|PASS|APOP|AUTH|CAPA|STLS|QUIT|NOOP)$/.test(verb) ? verb : ''} ${reply}`);
     const isAnswer = Object.values(POP3_ANSWER).some((answer) => text.startsWith(answer));
     if (reply === '+OK Logged in.' || (isAnswer && text !== POP3_ANSWER.tlsRequired)) {
       return this.#loggedIn(from, text);

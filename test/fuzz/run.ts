@@ -65,6 +65,7 @@ async function runHere({ targets, minutes, seed }: Wish): Promise<number> {
     seed,
     seeds: loadCorpus(),
     endMs: startMs + minutes * 60_000,
+    ownsTimers: true,
     onBatch: (target, samples) => watchdog.alive(target, samples),
     onProgress: progress(startMs),
   });
@@ -91,7 +92,9 @@ async function replay(file: string): Promise<number> {
   for (const sample of readSamples(file)) {
     const target = TARGETS.find(({ name }) => name === sample.target);
     const error =
-      target === undefined ? new Error(`no target ${sample.target}`) : await tryThoroughly(target, sample);
+      target === undefined
+        ? new Error(`no target ${sample.target}`)
+        : await tryThoroughly(target, sample, true);
     print(`${sample.target}: ${error === undefined ? 'holds' : described(error)}\n`);
     broken += error === undefined ? 0 : 1;
   }

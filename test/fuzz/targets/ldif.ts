@@ -51,7 +51,7 @@ export const ldif: Target = {
       } catch (error) {
         if (error instanceof LdifError) {
           must(error.line >= 1 && error.line <= lines, 'names a line of the file', () => String(error.line));
-          refused = error.message.replace(/^line \d+: /, '').slice(0, 30);
+          refused = error.message.replaceAll(/^line \d+: |".*"|version .*/gs, '');
         }
         throw error;
       }
