@@ -22,6 +22,7 @@ interface ExplainOptions {
   readonly config: string;
   readonly service: string;
   readonly password: boolean;
+  readonly as: string | undefined;
   readonly login: boolean;
 }
 
@@ -44,6 +45,10 @@ export function explainCommand(terminal: Terminal): CommandModule<object, Explai
           default: false,
           describe: 'verify a password too: it is asked for, or read from standard input',
         })
+        .option('as', {
+          type: 'string',
+          describe: 'whom USER wants to act for, as a delegate does by an authzid; needs his password',
+        })
         .option('login', {
           type: 'boolean',
           default: false,
@@ -60,9 +65,10 @@ export function explainCommand(terminal: Terminal): CommandModule<object, Explai
 
 async function explain(options: ExplainOptions, terminal: Terminal): Promise<void> {
   const config = loadConfig(options.config);
-  const password = options.password
-    ? await readPassword(terminal, `Password of ${options.user}: `)
-    : undefined;
+  const password =
+    options.password || options.as !== undefined
+      ? await readPassword(terminal, `Password of ${options.user}: `)
+      : undefined;
   const shown: string[] = [];
   const write = stepsTo(terminal);
   const step: Trace = (name, detail) => {
@@ -76,7 +82,9 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
     const account = await findAccount({ options, config, directories, step }, password);
     const home = planRoute(account, options.service, new NodeTable(config.settings.nodes));
     for (const member of home) explainMember(member, account, step);
-    if (options.login) await logIn({ options, config, step }, { account, home, password });
+    // A delegate's password is not the other user's.
+    const own = options.as === undefined ? password : undefined;
+    if (options.login) await logIn({ options, config, step }, { account, home, password: own });
     step('result', options.login ? 'logged in' : `a login would go to ${home[0].node.name}`);
   } catch (error) {
     if (!(error instanceof LoginFailure)) throw error;
@@ -118,7 +126,12 @@ async function findAccount(
     if (account.bar !== undefined) throw new LoginFailure(account.bar.reason, account.bar.detail);
     return account;
   }
-  const proof = { kind: 'password', authzid: Buffer.alloc(0), authcid: name, password } as const;
+  const proof = {
+    kind: 'password',
+    authzid: Buffer.from(options.as ?? ''),
+    authcid: name,
+    password,
+  } as const;
   const result = await authenticator.authenticate(proof, context, deadline.signal);
   if (result.kind === 'admitted') return result.account;
   throw new LoginFailure(result.reason, result.detail ?? REFUSED[result.reason] ?? 'the login is refused');
@@ -155,7 +168,8 @@ async function logIn(
   const protocol = PROTOCOLS.get(options.service);
   if (protocol === undefined) throw new OperatorError(`there is no protocol ${options.service}`);
   if (password === undefined && home.some(({ node }) => node.settings.trust.kind === 'replay')) {
-    throw new OperatorError("a node takes the user's own password, so --login needs --password");
+    const instead = options.as === undefined ? '--login needs --password' : 'nobody can act for a user there';
+    throw new OperatorError(`a node takes the user's own password, so ${instead}`);
   }
   const here = { ip: '127.0.0.1', port: DISCARD_PORT };
   const sessionId = randomBytes(16).toString('base64url');

@@ -220,14 +220,24 @@ mail: bob@example.org
 mailHost: elsewhere
 accountStatus: disabled
 userPassword: ${CANARY}
+
+dn: uid=carl,dc=example
+objectClass: qmailUser
+uid: carl
+mail: carl@example.org
+mailHost: node-a
+homeDirectory: /srv/carl
+uidNumber: 5000
+gidNumber: 5000
+userPassword: other
 `;
 
-  function explain(args: readonly string[], input = '') {
+  function explain(args: readonly string[], input = '', more = '') {
     folder.write('people.ldif', LDIF);
     const directory =
       '  - { kind: ldif, file: people.ldif, preset: qmail, nameAttribute: mail, allowCleartext: true }\n';
     const text = `${GOOD.slice(0, GOOD.indexOf('  - kind: ldap'))}${directory}${GOOD.slice(GOOD.indexOf('nodes:'))}`;
-    return run(['explain', '-c', folder.write('explain.yaml', text), ...args], input);
+    return run(['explain', '-c', folder.write('explain.yaml', `${text}${more}`), ...args], input);
   }
 
   it('shows each step to the node, with its time', async () => {
@@ -257,6 +267,19 @@ userPassword: ${CANARY}
     expect(wrong.output).toContain('a login would fail: wrongPassword');
     expect(wrong.errors).toContain('homing: the password is wrong\n');
     expect(JSON.stringify([right, wrong])).not.toContain(CANARY);
+  });
+
+  it('shows for whom a delegate may act, and where that leads', async () => {
+    const allowed = 'delegates: [{ account: ann@example.org, mayActFor: [carl@example.org] }]\n';
+
+    const granted = await explain(['ann', '--as', 'carl'], `${CANARY}\n`, allowed);
+    const refused = await explain(['ann', '--as', 'carl'], `${CANARY}\n`);
+
+    expect([granted.code, refused.code]).toEqual([0, 1]);
+    expect(granted.output).toMatch(/acts +ann@example\.org may act for carl@example\.org\n/);
+    expect(granted.output).toMatch(/told +user carl@example\.org, /);
+    expect(refused.output).toContain('a login would fail: notAuthorized');
+    expect(refused.errors).toContain('homing: it wants to act for another user\n');
   });
 
   it('says which character a name may not have', async () => {
