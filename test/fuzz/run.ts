@@ -91,11 +91,13 @@ async function replay(file: string): Promise<number> {
   let broken = 0;
   for (const sample of readSamples(file)) {
     const target = TARGETS.find(({ name }) => name === sample.target);
+    // Before it runs, since it may never come back.
+    print(`${sample.target} ${sample.note}: `);
     const error =
       target === undefined
-        ? new Error(`no target ${sample.target}`)
+        ? new Error(`there is no target ${sample.target}`)
         : await tryThoroughly(target, sample, true);
-    print(`${sample.target}: ${error === undefined ? 'holds' : described(error)}\n`);
+    print(`${error === undefined ? 'holds' : described(error)}\n`);
     broken += error === undefined ? 0 : 1;
   }
   return broken === 0 ? 0 : 1;
