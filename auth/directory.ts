@@ -56,6 +56,8 @@ export interface Account {
   readonly homeAttributes?: readonly string[];
   /** What the node must be told, by its forward name: `home`, `uid`, `gid`, `quota`. */
   readonly forwarded: ReadonlyMap<string, string>;
+  /** Texts by forward name that could not be filled, as the account name has no domain. */
+  readonly withoutDomain?: ReadonlyMap<string, string>;
   readonly bar: Bar | undefined;
   /** For whom else it may act, as its entry says: account names, domains, or `*`. */
   readonly mayActFor?: readonly string[];

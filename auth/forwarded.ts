@@ -47,6 +47,15 @@ export function forwardedOf(map: ForwardMap, entry: Entry, name: string): Readon
   return forwarded;
 }
 
+/** Gives the texts that can't be filled for an account, as they want the domain that its name has not; by forward name. */
+export function withoutDomain(map: ForwardMap, name: string): ReadonlyMap<string, string> {
+  const wanting = new Map<string, string>();
+  for (const [key, source] of name.includes('@') ? [] : Object.entries(map)) {
+    if (source.kind === 'template' && source.template.includes('%d')) wanting.set(key, source.template);
+  }
+  return wanting;
+}
+
 /** @returns `undefined` when the entry lacks something that the template needs: half a path is worse than none. */
 function fillTemplate(template: string, entry: Entry, name: string): string | undefined {
   const at = name.lastIndexOf('@');

@@ -3,7 +3,7 @@ import type { Account, Bar, LoginContext, LoginName } from './directory.ts';
 import { escapeDnValue } from './dn.ts';
 import { type Entry, valuesOf } from './entry.ts';
 import { LoginFailure } from './failure.ts';
-import { attributesOfForward, type ForwardMap, forwardedOf } from './forwarded.ts';
+import { attributesOfForward, type ForwardMap, forwardedOf, withoutDomain } from './forwarded.ts';
 import { type LoginFilter, parseLoginFilter, SchemaError } from './login-filter.ts';
 import { allowsService, attributesOfRule, type ServiceRule } from './service-rules.ts';
 
@@ -112,12 +112,14 @@ export function accountOf(schema: Schema, entry: Entry, context: LoginContext): 
       `${entry.dn} has no ${options.name}, which is the account's name`,
     );
   }
+  const wanting = withoutDomain(options.forward, name);
   const account: Account = {
     name,
     entry: entry.dn,
     homes: homesOf(options, entry),
     homeAttributes: options.home,
     forwarded: forwardedOf(options.forward, entry, name),
+    ...(wanting.size > 0 && { withoutDomain: wanting }),
     bar: barOf(options, entry, context.service),
     ...(options.delegate !== undefined && { mayActFor: valuesOf(entry, options.delegate) }),
   };

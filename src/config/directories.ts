@@ -8,6 +8,7 @@ import { checkAuthorities } from './certificates.ts';
 import { buildSchema } from './directory-schema.ts';
 import { isDn } from './dn.ts';
 import type { ConfigFiles } from './files.ts';
+import { warnOfMissingDomains } from './forward-domains.ts';
 import { warnOfPasswords } from './ldif-passwords.ts';
 import { isLoopback } from './local-address.ts';
 import type { Report } from './report.ts';
@@ -79,6 +80,7 @@ function buildLdif(
   const { file, allowCleartext } = written;
   const { password: attribute } = schema.options;
   warnOfPasswords(content, { file, attribute, allowCleartext }, filePath, report);
+  warnOfMissingDomains(content, schema, path, report);
   return { content, schema, allowCleartext };
 }
 

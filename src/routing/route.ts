@@ -59,10 +59,7 @@ function memberOf(home: string, account: Account, service: string, nodes: NodeTa
 function valuesFor({ settings }: KnownNode, account: Account): ReadonlyMap<string, string> {
   const missing = settings.required.filter((name) => !account.forwarded.has(name));
   if (missing.length > 0) {
-    throw new LoginFailure(
-      'directoryFault',
-      `${account.entry} has no ${missing.join(', ')}, which node ${settings.name} must be told`,
-    );
+    throw new LoginFailure('directoryFault', whyMissing(account, missing, settings.name));
   }
   if (settings.kind === 'generic') {
     return new Map();
@@ -72,4 +69,18 @@ function valuesFor({ settings }: KnownNode, account: Account): ReadonlyMap<strin
   const quota = values.get('quota') ?? '0';
   values.set('quota', quota === '0' ? '0' : `${quota}${QUOTA_UNIT[settings.kind]}`);
   return values;
+}
+
+function whyMissing(
+  { entry, name, withoutDomain }: Account,
+  missing: readonly string[],
+  node: string,
+): string {
+  const lacks = `${entry} has no ${missing.join(', ')}, which node ${node} must be told`;
+  const [key, template] = [...(withoutDomain ?? [])].find(([forward]) => missing.includes(forward)) ?? [];
+  if (key === undefined) return lacks;
+  return (
+    `${entry}: forward.${key} '${template}' needs a domain, and the account name "${name}" has none: ` +
+    'nameAttribute: mail, or a text without %d'
+  );
 }
