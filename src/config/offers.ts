@@ -1,6 +1,7 @@
 /** Which mechanisms the directories can serve, and so which a listener may offer. */
 
 import { valuesOf } from '../../auth/entry.ts';
+import type { LdifOptions } from '../../auth/ldif.ts';
 import { parseLdif } from '../../auth/ldif-parser.ts';
 import { isClear, splitValue } from '../../auth/password-schemes.ts';
 import type { DirectorySettings } from './directories.ts';
@@ -27,10 +28,8 @@ function hasScramKeys(directory: DirectorySettings): boolean {
   if (directory.kind === 'ldap') {
     return directory.options.readPasswords && directory.options.verify !== 'hash';
   }
-  const { content, schema, allowCleartext } = directory.options;
-  const stored = parseLdif(content)
-    .map((entry) => valuesOf(entry, schema.options.password).map((value) => splitValue(value).scheme))
-    .filter((schemes) => schemes.length > 0);
+  const { allowCleartext } = directory.options;
+  const stored = storedSchemes(directory.options);
   return (
     stored.length > 0 &&
     stored.every((schemes) =>
@@ -88,5 +87,28 @@ function checkServed(
       `${name} needs passwords in clear text, and no directory may have them`,
       'SCRAM-SHA-256; or allowCleartext: true for a directory',
     );
+  } else if (!giving.some((directory) => mayServe(name, directory))) {
+    report.warning(
+      at,
+      `no password that is stored in the LDIF file works with ${name}, so nobody can log in by it`,
+      needsClear ? 'SCRAM-SHA-256' : `${name.replace(/-PLUS$/, '')} values of the passwords, or PLAIN`,
+    );
   }
+}
+
+/** Whether a mechanism works for somebody; what a server has is not known here. */
+function mayServe(name: string, directory: DirectorySettings): boolean {
+  if (directory.kind === 'ldap') return true;
+  const { allowCleartext } = directory.options;
+  const scheme = name.replace(/-PLUS$/, '');
+  return storedSchemes(directory.options).some((schemes) =>
+    schemes.some((stored) => stored === scheme || (allowCleartext && isClear(stored))),
+  );
+}
+
+/** The schemes of each entry that has a password. */
+function storedSchemes({ content, schema }: LdifOptions): readonly (readonly (string | undefined)[])[] {
+  return parseLdif(content)
+    .map((entry) => valuesOf(entry, schema.options.password).map((value) => splitValue(value).scheme))
+    .filter((schemes) => schemes.length > 0);
 }

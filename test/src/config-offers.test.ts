@@ -92,6 +92,33 @@ describe('the mechanisms that a listener names', () => {
     );
   });
 
+  it.each([
+    ['SCRAM-SHA-1', ldif(), SCRAM],
+    ['SCRAM-SHA-256', ldif(), HASH + CLEAR],
+    ['CRAM-MD5', ldif(', allowCleartext: true'), SCRAM],
+  ])('are warned of where the file has nothing that %s works with', (mechanism, directories, content) => {
+    folder.write('offers.ldif', content);
+
+    const { warnings } = folder.load(config(directories, naming(`PLAIN, ${mechanism}`)));
+
+    expect(warnings).toContainEqual(
+      expect.objectContaining({
+        setting: 'listeners[0].mechanisms[1]',
+        message: `no password that is stored in the LDIF file works with ${mechanism}, so nobody can log in by it`,
+      }),
+    );
+  });
+
+  it.each([
+    ['SCRAM-SHA-256', ldif(), SCRAM + HASH],
+    ['SCRAM-SHA-1', ldif(', allowCleartext: true'), SCRAM + CLEAR],
+    ['SCRAM-SHA-1', ldap('readPasswords: true') + ldif(), SCRAM],
+  ])('are not warned of where %s may work for somebody', (mechanism, directories, content) => {
+    folder.write('offers.ldif', content);
+
+    expect(folder.load(config(directories, naming(mechanism))).warnings).toEqual([]);
+  });
+
   it('may need clear text where a directory has it', () => {
     const text = config(
       ldap('readPasswords: true\n    allowCleartext: true'),
