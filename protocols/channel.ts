@@ -128,10 +128,10 @@ export class Channel implements Sink {
     }
   }
 
-  /** The first octets that are there, at least one; they stay unread. */
-  async peek(): Promise<Buffer> {
-    while (this.#input.length === 0) {
-      await this.#moreInput(1);
+  /** The first octets that are there, at least so many; they stay unread. */
+  async peek(count = 1): Promise<Buffer> {
+    while (this.#input.length < count) {
+      await this.#moreInput(count);
     }
     return this.#input.peek();
   }

@@ -1,5 +1,6 @@
 import { type Channel, DeadlinePassed, Disconnected, InputTooLong } from './channel.ts';
 import type { Departure, DepartureCause } from './protocol.ts';
+import { SIGNATURE } from './proxy-header-v2.ts';
 
 /** Consecutive bad commands that end a connection; a valid one sets the count back. */
 const MAX_BAD_COMMANDS = 3;
@@ -8,6 +9,10 @@ const COMMANDS_PER_TURN = 16;
 /** Commands before a login; no client needs as many. */
 const MAX_COMMANDS = 1000;
 const TLS_HANDSHAKE_RECORD = 0x16;
+const PROXY_V1_START = Buffer.from('PROXY ');
+/** Octets of version 1's longest header. */
+const MAX_PROXY_LINE = 107;
+const LF = 0x0a;
 /** First words of HTTP, SMTP and the PROXY protocol, which are neither sensible tags nor POP3 keywords. */
 const FOREIGN_WORDS: ReadonlySet<string> = new Set(
   'GET POST HEAD PUT DELETE PATCH TRACE OPTIONS CONNECT PRI EHLO HELO PROXY'.split(' '),
@@ -43,6 +48,9 @@ export async function serveCommands<Outcome>(
 ): Promise<Outcome | Departure> {
   try {
     channel().resumeClock();
+    if (channel().tls === undefined && (await bringsProxyHeader(channel()))) {
+      return { ...depart(channel(), 'notMail', ''), detail: 'a PROXY header' };
+    }
     let bad = 0;
     for (let count = 1; bad < MAX_BAD_COMMANDS && count <= MAX_COMMANDS; count += 1) {
       // At each command, so that a connection behind STARTTLS is no other than one that was in TLS from the start.
@@ -65,6 +73,22 @@ export async function serveCommands<Outcome>(
   } catch (error) {
     return departAfter(error, channel(), lastWords);
   }
+}
+
+/** Whether a balancer introduces its client, though nobody asked for it. */
+async function bringsProxyHeader(channel: Channel): Promise<boolean> {
+  let start = await channel.peek();
+  // Empty lines are answered as they come, so only what stands behind them at once tells.
+  if (start.subarray(0, SIGNATURE.length).equals(SIGNATURE)) return true;
+  while (maybeProxyLine(start) && !start.includes(LF) && start.length < MAX_PROXY_LINE) {
+    start = await channel.peek(start.length + 1);
+  }
+  return maybeProxyLine(start) && start.subarray(0, MAX_PROXY_LINE).includes(LF);
+}
+
+function maybeProxyLine(start: Buffer): boolean {
+  const compared = Math.min(start.length, PROXY_V1_START.length);
+  return start.subarray(0, compared).equals(PROXY_V1_START.subarray(0, compared));
 }
 
 /** Closes a connection behind some last words. */

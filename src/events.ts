@@ -148,8 +148,18 @@ export interface SessionEnd extends Connection {
 /** A connection that ended without a session. */
 export interface ConnectionEnd extends Connection {
   readonly event: 'connectionEnd';
-  /** `healthCheck`: a balancer asked whether we are there; `badProxyHeader`: it did not introduce its client as it must. */
-  readonly how: DepartureCause | 'healthCheck' | 'badProxyHeader' | 'draining' | 'evicted' | 'bug';
+  /**
+   * `healthCheck`: a balancer asked whether we are there; `badProxyHeader`: it did not introduce its client as it must;
+   * `strayProxyHeader`: it did, though the listener does not take that.
+   */
+  readonly how:
+    | DepartureCause
+    | 'healthCheck'
+    | 'badProxyHeader'
+    | 'strayProxyHeader'
+    | 'draining'
+    | 'evicted'
+    | 'bug';
   readonly ms: number;
   readonly detail?: string;
 }

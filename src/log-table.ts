@@ -85,6 +85,8 @@ const CONNECTION_END: Readonly<Record<Extract<Event, { event: 'connectionEnd' }>
   tooManyFailures: 'info',
   tooLong: 'info',
   notMail: 'info',
+  // While the listener does not expect it, no client of this balancer is served.
+  strayProxyHeader: 'warn',
   tlsFailed: 'info',
   healthCheck: 'debug',
   // Only who may introduce clients gets so far: while it does it wrongly, none of its clients is served.

@@ -1,10 +1,11 @@
-import type { Event, Observer, Repeated } from './events.ts';
+import type { ConnectionEnd, Event, Observer, Repeated } from './events.ts';
 
 /** Events of one client and one kind within this time are one line and a number. */
 const PERIOD_MS = 10_000;
 /** Clients that are kept apart; what more there are is one more kind. */
 const MAX_CLIENTS = 1000;
 const OTHERS = 'others';
+const QUIET_ENDS: ReadonlySet<ConnectionEnd['how']> = new Set(['evicted', 'strayProxyHeader']);
 
 /** Keeps an attack from flooding the log: what a client causes again and again is written once, then counted. */
 export class QuietLog implements Disposable {
@@ -69,7 +70,7 @@ function floodOf(event: Event): Flood | undefined {
         ? { what: event.event, protocol: event.protocol, client: event.client, why: event.result }
         : undefined;
     case 'connectionEnd':
-      return event.how === 'evicted'
+      return QUIET_ENDS.has(event.how)
         ? { what: event.event, protocol: event.protocol, client: event.client, why: event.how }
         : undefined;
     default:

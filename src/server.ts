@@ -18,6 +18,10 @@ const BACKLOG = 4096;
 const STRANGER =
   'proxyProtocol.from does not have this address, so it may not say whose connection it brings';
 
+function proxyRemedy(ip: string): string {
+  return `a balancer that sends a PROXY header needs proxyProtocol: { from: [${ip}] } on the listener`;
+}
+
 /** What the listeners of a proxy share. */
 interface ListenerParts {
   readonly sessions: Sessions;
@@ -51,7 +55,12 @@ export class Listener {
     this.#upgrade =
       tls.mode === 'none'
         ? noUpgrade
-        : serverUpgrade(() => certificates.contextsOf(tls), protocol.alpn, context.times.tlsHandshakeMs);
+        : serverUpgrade(
+            () => certificates.contextsOf(tls),
+            protocol.alpn,
+            context.times.tlsHandshakeMs,
+            settings.introducedBy === undefined ? proxyRemedy : undefined,
+          );
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
       (socket) => this.#accept(socket, context, sessions),

@@ -86,15 +86,29 @@ export class SessionReport {
     this.#observe({ event: 'sessionEnd', ...this.#connection, ...end });
   }
 
-  connectionEnd(how: ConnectionEnd['how'], detail?: string): void {
+  connectionEnd(how: ConnectionEnd['how'], found?: string): void {
+    // A peer that speaks no mail protocol has something to be told of only where that is a PROXY header.
+    const isStray = how === 'notMail' && found !== undefined;
+    const detail = isStray ? this.#strayHeader() : found;
     this.#observe({
       event: 'connectionEnd',
       ...this.#connection,
-      // However a balancer's own connection ends, it was no client's; only our own faults are to be seen.
-      how: this.#healthCheck && how !== 'bug' ? 'healthCheck' : how,
+      how: this.#shown(isStray ? 'strayProxyHeader' : how),
       ms: performance.now() - this.#startedMs,
       ...(detail === undefined ? {} : { detail }),
     });
+  }
+
+  /** However a balancer's own connection ends, it was no client's; only our own faults are to be seen. */
+  #shown(how: ConnectionEnd['how']): ConnectionEnd['how'] {
+    return this.#healthCheck && how !== 'bug' ? 'healthCheck' : how;
+  }
+
+  #strayHeader(): string {
+    const { client, balancer } = this.#connection;
+    return balancer === undefined
+      ? `this is a PROXY header, and the listener has no proxyProtocol: { from: [${client}] }`
+      : `this is a second PROXY header, behind the one of ${balancer}`;
   }
 
   bug(error: unknown): void {

@@ -11,14 +11,20 @@ import { Deadline } from '../auth/deadline.ts';
 import type { NodeTls } from './settings.ts';
 import { contextFor, type TlsContexts } from './tls-contexts.ts';
 import { describeTlsProblem } from './tls-problem.ts';
-import { NothingSaid, type Upgrade } from './transport.ts';
+import { NothingSaid, plainIp, type Upgrade } from './transport.ts';
 
 /**
  * Prepares TLS towards clients.
  * @param contexts gives what is to be used now; a handshake ends with what it began with.
+ * @param remedyFor says what else may be wrong with a peer of this address that speaks no TLS.
  * @returns how to start it on an accepted socket; rejects when the handshake fails or takes longer than `handshakeMs`.
  */
-export function serverUpgrade(contexts: () => TlsContexts, alpn: string, handshakeMs: number): Upgrade {
+export function serverUpgrade(
+  contexts: () => TlsContexts,
+  alpn: string,
+  handshakeMs: number,
+  remedyFor: (ip: string) => string | undefined = () => undefined,
+): Upgrade {
   return async (socket, signal) => {
     using deadline = new Deadline(handshakeMs, signal);
     const before = socket.bytesRead - socket.readableLength;
@@ -27,11 +33,17 @@ export function serverUpgrade(contexts: () => TlsContexts, alpn: string, handsha
       return await handshake(secured, 'secure', deadline.signal);
     } catch (error) {
       const silent = socket.bytesRead === before && !deadline.signal.aborted;
-      throw silent
-        ? new NothingSaid('the peer closed the connection without a word', { cause: error })
-        : error;
+      if (silent) throw new NothingSaid('the peer closed the connection without a word', { cause: error });
+      const remedy = isNoTls(error) ? remedyFor(plainIp(socket.remoteAddress)) : undefined;
+      if (remedy === undefined || !(error instanceof Error)) throw error;
+      throw new Error(`${error.message}; ${remedy}`, { cause: error });
     }
   };
+}
+
+function isNoTls(error: unknown): boolean {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && cause.code === 'ERR_SSL_WRONG_VERSION_NUMBER';
 }
 
 function serverOptions(contexts: TlsContexts, alpn: string): TLSSocketOptions {

@@ -160,7 +160,7 @@ export class SocketTransport implements Accepted {
 }
 
 /** IPv4 addresses as such, also where a dual-stack socket shows them mapped into IPv6. */
-function plainIp(address: string | undefined): string {
+export function plainIp(address: string | undefined): string {
   return (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { entryFor } from '../../src/log-table.ts';
@@ -301,14 +302,54 @@ describe('B8 PROXY protocol with TLS that ended at the balancer', () => {
 });
 
 describe('a listener without the PROXY protocol', () => {
-  it('B1 takes a header for what it is: no mail, and no address', async () => {
-    await using running = await runListener();
-    const socket = await opened(running);
-    const all = readAll(socket);
-    socket.write(LINE);
-    await all;
+  it.each([
+    ['version 1', [LINE]],
+    ['version 1 in two parts', [LINE.slice(0, 3), LINE.slice(3)]],
+    ['version 2', [proxyBlock()]],
+  ])(
+    'B1 takes a header of %s for what it is, no address, and says what it lacks',
+    async (_version, parts) => {
+      await using running = await runListener();
+      const socket = await opened(running);
+      const all = readAll(socket);
+      for (const part of parts) {
+        socket.write(part);
+        await nextTurn();
+      }
+      await all;
 
-    expect(await running.event('connectionEnd')).toMatchObject({ how: 'notMail', client: '127.0.0.1' });
+      const end = await running.event('connectionEnd');
+      expect(end).toMatchObject({
+        how: 'strayProxyHeader',
+        client: '127.0.0.1',
+        detail: 'this is a PROXY header, and the listener has no proxyProtocol: { from: [127.0.0.1] }',
+      });
+      expect(entryFor(end).level).toBe('warn');
+    },
+  );
+
+  it('B1 tells of a balancer as what may be wrong where no TLS comes', async () => {
+    await using running = await runListener({ listener: { tls: listenerTls(own) } });
+    const socket = await opened(running);
+    socket.write(LINE);
+
+    expect(await running.event('connectionEnd')).toMatchObject({
+      how: 'tlsFailed',
+      detail:
+        'the peer does not speak TLS on this port; ' +
+        'a balancer that sends a PROXY header needs proxyProtocol: { from: [127.0.0.1] } on the listener',
+    });
+  });
+
+  it('B1 tells a second header from a first one', async () => {
+    await using running = await behind();
+    const socket = await opened(running);
+    socket.write(LINE + LINE);
+
+    expect(await running.event('connectionEnd')).toMatchObject({
+      how: 'strayProxyHeader',
+      detail: 'this is a second PROXY header, behind the one of 127.0.0.1',
+    });
   });
 
   it('makes no line at info of who only looks whether TLS is there', async () => {

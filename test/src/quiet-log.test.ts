@@ -87,7 +87,14 @@ describe('the quiet log', () => {
     const { lines, quiet } = setUp();
     const end = { session: 'S', protocol: 'imap', client: '192.0.2.1', clientPort: 1, ms: 1 };
 
-    for (const how of ['evicted', 'evicted', 'logout', 'logout'] as const) {
+    for (const how of [
+      'evicted',
+      'evicted',
+      'logout',
+      'logout',
+      'strayProxyHeader',
+      'strayProxyHeader',
+    ] as const) {
       quiet.observe({ event: 'connectionEnd', ...end, how });
     }
     vi.advanceTimersByTime(10_000);
@@ -96,7 +103,9 @@ describe('the quiet log', () => {
       { how: 'evicted' },
       { how: 'logout' },
       { how: 'logout' },
+      { how: 'strayProxyHeader' },
       { event: 'repeated', what: 'connectionEnd', why: 'evicted', count: 1 },
+      { event: 'repeated', what: 'connectionEnd', why: 'strayProxyHeader', count: 1 },
     ]);
   });
 
