@@ -36,29 +36,37 @@ export function readLoginName(octets: Buffer, options: NameOptions): LoginName |
 
 /** Gives the one spelling of a name; `undefined` for what can't be prepared. */
 function normalised(typed: string, options: NameOptions): string | undefined {
-  const prepared = prepare(typed);
+  const prepared = prepare(typed.split('@'), []);
   // Lower case may be written in another way again: both must give one name.
-  const cased = options.lowerCase && prepared !== undefined ? prepare(prepared.toLowerCase()) : prepared;
+  const cased =
+    options.lowerCase && prepared !== undefined
+      ? prepare(prepared.join('@').toLowerCase().split('@'), prepared)
+      : prepared;
   return cased === undefined
     ? undefined
-    : withoutAlias(withDomain(cased, options.defaultDomain), options.domainAliases);
+    : withoutAlias(withDomain(cased.join('@'), options.defaultDomain), options.domainAliases);
 }
+
+/** Most names: RFC 4013 maps, composes and forbids none of these characters. */
+const NEVER_CHANGED = /^[\x21-\x7e]*$/;
 
 /**
  * Prepares a name as RFC 4013 says, so that names that look the same are the same. The parts are prepared one by one:
  * a name in Hebrew may have a domain in Latin letters.
+ * @param done parts that are prepared already, which would not be changed again.
  */
-function prepare(name: string): string | undefined {
-  const parts = name.split('@').map((part) => {
-    try {
-      // Unassigned characters may stand in a query (RFC 3454 section 7): letters newer than Unicode 3.2.
-      return part === '' ? part : saslprep(part, { allowUnassigned: true });
-    } catch {
-      // Whatever it throws, it has no class for it: this is no name.
-      return undefined;
-    }
-  });
-  return parts.includes(undefined) ? undefined : parts.join('@');
+function prepare(parts: readonly string[], done: readonly string[]): readonly string[] | undefined {
+  try {
+    return parts.map((part) =>
+      NEVER_CHANGED.test(part) || done.includes(part)
+        ? part
+        : // Unassigned characters may stand in a query (RFC 3454 section 7): letters newer than Unicode 3.2.
+          saslprep(part, { allowUnassigned: true }),
+    );
+  } catch {
+    // Whatever it throws, it has no class for it: this is no name.
+    return undefined;
+  }
 }
 
 function withAt(typed: string, { domainSeparators = '' }: NameOptions): string {

@@ -1,3 +1,4 @@
+import { saslprep } from '@mongodb-js/saslprep';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_PUNCTUATION, isNameText, type NameOptions, readLoginName } from '../../auth/names.ts';
@@ -12,6 +13,23 @@ const OPTIONS: NameOptions = {
 
 function read(name: string | Buffer, options: Partial<NameOptions> = {}) {
   return readLoginName(Buffer.from(name), { ...OPTIONS, ...options });
+}
+
+function slowlyRead(typed: string, lowerCase: boolean): string | undefined {
+  const prepare = (name: string) =>
+    name
+      .split('@')
+      .map((part) => (part === '' ? part : saslprep(part, { allowUnassigned: true })))
+      .join('@');
+  try {
+    const prepared = prepare(typed);
+    const full = lowerCase ? prepare(prepared.toLowerCase()) : prepared;
+    const at = full.lastIndexOf('@');
+    const isWhole = at !== 0 && (at === -1 || at < full.length - 1);
+    return isWhole && isNameText(full, DEFAULT_PUNCTUATION) ? full : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 describe('readLoginName', () => {
@@ -51,6 +69,23 @@ describe('readLoginName', () => {
     ['\u05d0\u05d1@example.org', '\u05d0\u05d1@example.org'],
   ])('prepares %j, so that names that look the same are the same', (typed, full) => {
     expect(read(typed)?.full).toBe(full);
+  });
+
+  it('prepares every name as if all of it were prepared, before and behind lower case', () => {
+    const character = fc.constantFrom(
+      ...'aZ0.~!@ ',
+      ...'\u00aa\u00ad\u0130\u03a3\u05d0\u05d1\u0661\u2168\uff20\uff21\u0308\u200d',
+    );
+    const name = fc.oneof(
+      fc.array(character, { maxLength: 8 }).map((all) => all.join('')),
+      anyText(6),
+    );
+    fc.assert(
+      fc.property(name, fc.boolean(), (typed, lowerCase) => {
+        expect(read(typed, { lowerCase })?.full).toBe(slowlyRead(typed, lowerCase));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('takes letters that are newer than RFC 3454', () => {
