@@ -95,7 +95,8 @@ interface Attempt {
 
 async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Promise<Authentication> {
   const { proof, context } = attempt;
-  const login = readLoginName(proof.authcid, namesFor(options, context));
+  const names = namesFor(options, context);
+  const login = readLoginName(proof.authcid, names);
   if (login !== undefined) {
     context.trace?.('name', login.full);
     await context.guard?.admit(login.full);
@@ -113,11 +114,11 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
     };
   }
   if (login === undefined) {
-    context.trace?.('name', whyNoLoginName(proof.authcid, options.names));
+    context.trace?.('name', whyNoLoginName(proof.authcid, names));
     // No character of it: people type passwords into the name.
     return { kind: 'refused', reason: 'badName', detail: 'a name that no account can have' };
   }
-  if (proof.authzid.length > 0 && readLoginName(proof.authzid, namesFor(options, context)) === undefined) {
+  if (proof.authzid.length > 0 && readLoginName(proof.authzid, names) === undefined) {
     return {
       kind: 'refused',
       reason: 'badName',
@@ -201,9 +202,10 @@ async function lookup(
   context: LoginContext,
   signal: AbortSignal,
 ): Promise<Account | undefined> {
-  const login = readLoginName(name, namesFor(options, context));
+  const names = namesFor(options, context);
+  const login = readLoginName(name, names);
   if (login === undefined) {
-    throw new LoginFailure('badName', whyNoLoginName(name, options.names));
+    throw new LoginFailure('badName', whyNoLoginName(name, names));
   }
   context.trace?.('name', login.full);
   const account = await directoryOf(options.realms, login)?.lookup(login, context, signal);

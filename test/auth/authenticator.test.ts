@@ -340,6 +340,19 @@ describe('the authenticator', () => {
     });
   });
 
+  it("says what is wrong with a name and its listener's domain", async () => {
+    const { authenticator } = setUp({ names: { ...NAMES, punctuation: '@' } });
+    const steps: string[] = [];
+    const trace = (_: string, detail: string) => void steps.push(detail);
+    const here = { ...context, defaultDomain: 'example.org', trace };
+    const why = 'the character . (U+002E) is not in names.punctuation';
+
+    await authenticator.authenticate(proof('alice'), here, signal);
+
+    expect(steps).toEqual([why]);
+    await expect(authenticator.lookup(Buffer.from('alice'), here, signal)).rejects.toThrow(why);
+  });
+
   it('describes an unknown name by a hash that only this process makes', () => {
     const [first, second] = [setUp().authenticator, setUp().authenticator];
     const name = Buffer.from('my password');
