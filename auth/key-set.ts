@@ -139,12 +139,20 @@ export class RotatingKeys {
       this.#loaded = { keys, atMs: performance.now() };
       this.#failure = undefined;
     } catch (error) {
-      this.#failure =
-        error instanceof ProviderDown
-          ? error
-          : new ProviderDown('what the provider gives as its keys is no JWK set', { cause: error });
+      this.#failure = asDown(error);
     }
   }
+}
+
+/** @throws all that is not the provider's fault. */
+function asDown(error: unknown): ProviderDown {
+  if (error instanceof ProviderDown) {
+    return error;
+  }
+  if (error instanceof errors.JWKSInvalid) {
+    return new ProviderDown('what the provider gives as its keys is no JWK set', { cause: error });
+  }
+  throw error;
 }
 
 function asKeySet(json: unknown): JSONWebKeySet {

@@ -117,6 +117,18 @@ describe('keys of a provider', () => {
     expect(await stays).toBeDefined();
   });
 
+  it('do not hide a mistake of ours as one of the provider', async () => {
+    const { source, keys } = opened();
+    source.answer = () => {
+      throw new TypeError('x is not a function');
+    };
+
+    await expect(keys.current(NEVER)).rejects.toThrow(TypeError);
+    vi.advanceTimersByTime(source.cooldownMs);
+    source.answer = () => ({ keys: [ONE.jwk] });
+    expect(await keys.current(NEVER)).toBeDefined();
+  });
+
   it.each([
     ['null', null],
     ['a list', []],
