@@ -1,7 +1,7 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import { type Delegate, mayActFor } from './delegates.ts';
 import type { Account, Directory, LoginContext, LoginName, StoredCredentials, Verdict } from './directory.ts';
 import { LoginFailure, type Reason } from './failure.ts';
+import { KeyedHash } from './keyed-hash.ts';
 import { isNameText, type NameOptions, readLoginName, whyNoLoginName } from './names.ts';
 import type { MechanismProof, PasswordProof, Proof } from './sasl.ts';
 import { readPassword } from './typed-password.ts';
@@ -78,12 +78,12 @@ export interface Authenticator {
 
 /** Makes the authenticator. The hashes of `describeUser` are this process's own. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const key = randomBytes(32);
+  const hash = new KeyedHash();
   return {
     authenticate: (proof, context, signal) => authenticate(options, { proof, context, signal }),
     lookup: (name, context, signal) => lookup(options, name, context, signal),
     credentials: (name, context, signal) => credentials(options, name, context, signal),
-    describeUser: (name) => `#${createHmac('sha256', key).update(name).digest('hex').slice(0, 8)}`,
+    describeUser: (name) => `#${hash.of(name).toString('hex', 0, 4)}`,
   };
 }
 

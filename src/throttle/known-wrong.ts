@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { KeyedHash } from '../../auth/keyed-hash.ts';
 import type { Secret } from '../../auth/secret.ts';
 import { Recent } from './recent.ts';
 
@@ -30,7 +30,7 @@ const LONGER = 60;
  */
 export class KnownWrong {
   readonly #options: KnownWrongOptions;
-  readonly #key = randomBytes(32);
+  readonly #hash = new KeyedHash();
   /** Until when each is known, in milliseconds. */
   readonly #wrong: Recent<number>;
   #hits = 0;
@@ -66,8 +66,6 @@ export class KnownWrong {
   }
 
   #nameOf({ entry, version, password }: TriedPassword): string {
-    const hash = createHmac('sha256', this.#key);
-    for (const part of [entry, version, password.octets]) hash.update(part).update('\0');
-    return hash.digest('base64url');
+    return this.#hash.of(entry, version, password.octets).toString('base64url');
   }
 }
