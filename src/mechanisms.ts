@@ -59,6 +59,11 @@ const APOP = 'APOP';
 /** The mechanisms that a listener may offer, by name. */
 export const MECHANISMS: readonly string[] = [...MAKERS.keys(), APOP];
 
+/** Whether a listener for a protocol can offer a mechanism at all. */
+export function isMechanismOf(protocol: string, name: string): boolean {
+  return name !== APOP || protocol === 'pop3';
+}
+
 /**
  * Makes what SCRAM needs for all connections.
  * @param secret the same for all proxies of a cluster; without one, unknown names get new salts at each start.

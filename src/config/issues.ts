@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isMechanismOf } from '../mechanisms.ts';
 import { descriptionAt, knownNames } from './schema-walk.ts';
 import { type Path, type Problem, type Source, valueAt } from './source.ts';
 import { nearest } from './suggest.ts';
@@ -20,7 +21,7 @@ export function problemsOf(issue: Issue, schema: z.ZodType, source: Source): rea
   const path = writtenPath(issue.path, source);
   if (path === undefined)
     return isMisspelt(issue.path, schema, source) ? [] : [missing(issue, schema, source)];
-  const { message, hint } = wording(issue, valueAt(source.data, path), path);
+  const { message, hint } = wording(fittingOptions(issue, source), valueAt(source.data, path), path);
   return [source.problemAt(path, message, hint ?? purposeAt(schema, path, source.data))];
 }
 
@@ -85,6 +86,14 @@ function wording(issue: Issue, value: unknown, path: Path): { message: string; h
     default:
       return { message: issue.message };
   }
+}
+
+/** Leaves out the mechanisms that are no mechanisms of the listener's protocol. */
+function fittingOptions(issue: Issue, { data }: Source): Issue {
+  const [part, index, setting] = issue.path;
+  if (issue.code !== 'invalid_value' || part !== 'listeners' || setting !== 'mechanisms') return issue;
+  const protocol = valueAt(data, [part, index ?? 0, 'protocol']);
+  return { ...issue, values: issue.values.filter((name) => isMechanismOf(String(protocol), String(name))) };
 }
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {

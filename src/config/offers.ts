@@ -4,6 +4,7 @@ import { valuesOf } from '../../auth/entry.ts';
 import type { LdifOptions } from '../../auth/ldif.ts';
 import { parseLdif } from '../../auth/ldif-parser.ts';
 import { isClear, splitValue } from '../../auth/password-schemes.ts';
+import { isMechanismOf } from '../mechanisms.ts';
 import type { DirectorySettings } from './directories.ts';
 import type { Report } from './report.ts';
 import type { ListenerConfig } from './schema-listener.ts';
@@ -49,7 +50,7 @@ export function checkOffers(
     const at = [...path, 'mechanisms', index];
     if (mechanisms.indexOf(name) < index) {
       report.problem(at, `${name} is in the list already`, 'each mechanism once');
-    } else if (name === 'APOP' && protocol !== 'pop3') {
+    } else if (!isMechanismOf(protocol, name)) {
       report.problem(at, 'APOP is a command of POP3', 'CRAM-MD5, or APOP on a listener for pop3');
     } else if (name === 'APOP' && tls.mode === 'starttls' && !allowPlaintext) {
       report.problem(

@@ -2,6 +2,7 @@ import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { MECHANISMS } from '../mechanisms.ts';
 import { PROTOCOLS } from '../protocols.ts';
+import { nearest } from './suggest.ts';
 import { domain, file, listeningPort, network } from './values.ts';
 
 const tlsShape = {
@@ -64,8 +65,30 @@ export function modeFromWord(written: unknown): unknown {
 const protocols = [...PROTOCOLS.keys()];
 const EITHER = new Intl.ListFormat('en-GB', { type: 'disjunction' });
 
+/** What people call a protocol by its URL, its port or its long name, and what it is here. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  imaps: 'protocol: imap, which is in TLS from the start, on port 993, unless tls says otherwise',
+  imap4: 'imap',
+  pop3s: 'protocol: pop3, which is in TLS from the start, on port 995, unless tls says otherwise',
+  pops: 'protocol: pop3, which is in TLS from the start, on port 995, unless tls says otherwise',
+  managesieve: 'protocol: sieve, with tls: starttls',
+};
+
+const protocolName = z.string().check((context) => {
+  const { value } = context;
+  if (PROTOCOLS.has(value)) return;
+  const near = nearest(value, protocols);
+  const hint = OTHER_NAMES[value.toLowerCase()] ?? (near === undefined ? undefined : `did you mean ${near}?`);
+  context.issues.push({
+    code: 'custom',
+    input: undefined,
+    message: `this is not one of ${protocols.join(', ')}`,
+    params: { hint },
+  });
+});
+
 export const listenerSchema = z.strictObject({
-  protocol: z.enum(protocols).describe(`the mail protocol: ${EITHER.format(protocols)}`),
+  protocol: protocolName.describe(`the mail protocol: ${EITHER.format(protocols)}`),
   address: z
     .union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' })
     .default('::')

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { DEFAULT_PUNCTUATION, type NameOptions } from '../../auth/names.ts';
+import type { Report } from './report.ts';
 import { domain } from './values.ts';
 
 const punctuation = z.string().regex(/^[^\p{L}\p{N}\p{C}\p{Z}*%]*$/u, {
@@ -34,13 +35,39 @@ export const namesSchema = z.strictObject({
     .describe('whether a password that is not UTF-8 is read as Latin-1, as some old clients send it'),
 });
 
+/** Whom a delegate may act for. Account names may be anything, but nobody has one of the refused ones in mind. */
+const coverable = z.string().check((context) => {
+  const { value } = context;
+  if (value === '*' || /^[^\s\p{C}@*](?:[^\p{C}@*]*[^\s\p{C}@*])?(?:@[\p{L}\p{N}_.-]+)?$/u.test(value))
+    return;
+  const [, behind] = /^\*?@(.+)$/.exec(value) ?? [];
+  context.issues.push({
+    code: 'custom',
+    input: undefined,
+    message: 'this is no name and no domain, so it covers nobody',
+    params: { hint: behind ?? "as example.org, ann@example.org, or '*' alone for everybody" },
+  });
+});
+
 export const delegateSchema = z.strictObject({
   account: z.string().min(1).describe('account name of the delegate'),
-  mayActFor: z
-    .array(z.string().min(1))
-    .min(1)
-    .describe('account names, login names, domains, or * for everybody'),
+  mayActFor: z.array(coverable).min(1).describe('account names, login names, domains, or * for everybody'),
 });
+
+/** Reports other names of a domain that is no domain itself, but another one's other name: they are not followed. */
+export function checkAliases({ domainAliases }: NamesConfig, report: Report): void {
+  const aliases = new Map(Object.entries(domainAliases).map(([alias, to]) => [alias.toLowerCase(), to]));
+  for (const [alias, to] of Object.entries(domainAliases)) {
+    const next = aliases.get(to.toLowerCase());
+    if (next === undefined) continue;
+    const isLoop = next.toLowerCase() === alias.toLowerCase();
+    report.problem(
+      ['names', 'domainAliases', alias],
+      `${to} is another name of ${next} itself`,
+      isLoop ? 'only one of the two lines' : `${alias}: ${next}`,
+    );
+  }
+}
 
 type NamesConfig = z.output<typeof namesSchema>;
 

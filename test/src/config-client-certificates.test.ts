@@ -15,10 +15,11 @@ folder.write('old.crl', ca.revoke([], { expired: true }));
 folder.write('broken.crl', '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n');
 
 function asking(clientCertificates: string): string {
-  return GOOD.replace(
+  const tls = GOOD.replace(
     'keyFile: key.pem',
     `keyFile: key.pem\n  clientCertificates: { ${clientCertificates} }`,
   );
+  return `${tls.replace('tls: starttls', 'tls: starttls, mechanisms: [EXTERNAL, PLAIN]')}external: { user: email }\n`;
 }
 
 function clientsOf(text: string) {
