@@ -5,6 +5,8 @@ import { clientCertificateOf } from './client-certificate.ts';
 
 /** How long a closed connection may take to deliver its last words. */
 const LINGER_MS = 1000;
+/** What a peer may still send meanwhile; whoever sends more is flooding us, and need not hear our last words. */
+const MAX_LINGER_OCTETS = 128 * 1024;
 
 /** Drops what still comes from a peer that we are done with. */
 const NOBODY: Sink = { octets() {}, drained() {}, ended() {}, closed() {} };
@@ -101,7 +103,14 @@ export class SocketTransport implements Accepted {
   }
 
   close(lingerMs = LINGER_MS): void {
-    this.#sink = NOBODY;
+    let left = MAX_LINGER_OCTETS;
+    const drop = (chunk: Buffer): void => {
+      left -= chunk.length;
+      if (left < 0) {
+        this.#socket.destroy();
+      }
+    };
+    this.attach({ ...NOBODY, octets: drop });
     if (this.#closed || (this.#ended && this.#socket.writableFinished)) {
       this.#socket.destroy();
       return;
