@@ -6,8 +6,8 @@ import { SIGNATURE } from './proxy-header-v2.ts';
 const MAX_BAD_COMMANDS = 3;
 /** Commands that are served before others get their turn: pipelined ones would else keep everybody waiting. */
 const COMMANDS_PER_TURN = 16;
-/** Commands before a login; no client needs as many. */
-const MAX_COMMANDS = 1000;
+/** Commands before a login, or between two; no client needs as many. */
+const MAX_COMMANDS = 100;
 const TLS_HANDSHAKE_RECORD = 0x16;
 const PROXY_V1_START = Buffer.from('PROXY ');
 /** Octets of version 1's longest header. */
@@ -59,7 +59,7 @@ export async function serveCommands<Outcome>(
       }
       const served = await serveCommand();
       if (count % COMMANDS_PER_TURN === 0) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
       if (served === 'bad') {
         bad += 1;
@@ -89,6 +89,27 @@ async function bringsProxyHeader(channel: Channel): Promise<boolean> {
 function maybeProxyLine(start: Buffer): boolean {
   const compared = Math.min(start.length, PROXY_V1_START.length);
   return start.subarray(0, compared).equals(PROXY_V1_START.subarray(0, compared));
+}
+
+const waiting: (() => void)[] = [];
+
+/**
+ * Waits for a turn, of which there is one in each round of the event loop, in the order of asking: a thousand floods
+ * that all went on in each round would make it last, and keep new clients out.
+ */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) {
+      setImmediate(giveTurn);
+    }
+  });
+}
+
+function giveTurn(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) {
+    setImmediate(giveTurn);
+  }
 }
 
 /** Closes a connection behind some last words. */
