@@ -1,7 +1,8 @@
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { MailProtocol } from '../protocols/protocol.ts';
 import type { CertificateStore } from './certificates.ts';
 import type { ConnectionRefused, Listening, Observer } from './events.ts';
+import { ListeningPort } from './listening-port.ts';
 import { longestSaslLine } from './mechanisms.ts';
 import { Session } from './session.ts';
 import type { SessionContext, SessionTerms } from './session-terms.ts';
@@ -10,10 +11,6 @@ import type { LimitSettings, ListenerSettings } from './settings.ts';
 import { Tally } from './tally.ts';
 import { noUpgrade, serverUpgrade } from './tls.ts';
 import { SocketTransport, type Upgrade } from './transport.ts';
-
-const KEEPALIVE_MS = 300_000;
-/** Connections that may wait to be accepted: after a node's death many clients come back at once. */
-const BACKLOG = 4096;
 
 const STRANGER =
   'proxyProtocol.from does not have this address, so it may not say whose connection it brings';
@@ -29,10 +26,10 @@ interface ListenerParts {
   readonly certificates: CertificateStore;
 }
 
-/** A listening socket and the connections that came through it. */
+/** A listening port and the connections that came through it. */
 export class Listener {
   readonly #settings: ListenerSettings;
-  readonly #server: NetServer;
+  readonly #port: ListeningPort;
   readonly #protocol: MailProtocol;
   readonly #terms: SessionTerms;
   readonly #upgrade: Upgrade;
@@ -61,36 +58,30 @@ export class Listener {
             context.times.tlsHandshakeMs,
             settings.introducedBy === undefined ? proxyRemedy : undefined,
           );
-    this.#server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
-      (socket) => this.#accept(socket, context, sessions),
-    );
+    this.#port = new ListeningPort((socket) => this.#accept(socket, context, sessions));
   }
 
   /** Begins to listen. @throws {Error} that names the address and what to do about it. */
   async listen(): Promise<Listening> {
     const { address, port, tls } = this.#settings;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const fail = (error: NodeJS.ErrnoException): void => reject(listenError(error, address, port));
-    this.#server.once('error', fail);
-    this.#server.listen({ host: address, port, backlog: BACKLOG }, resolve);
-    await promise;
-    this.#server.off('error', fail);
-    // An error of accept(2), as when descriptors run out, concerns one connection; the listener goes on.
-    this.#server.on('error', ({ message }) => this.#reportRefused('-', 'acceptFailed', { detail: message }));
-    const bound = this.#server.address();
+    const refused = ({ message }: Error): void => {
+      this.#reportRefused('-', 'acceptFailed', { detail: message });
+    };
+    const bound = await this.#port.listen(address, port, refused).catch((error: unknown) => {
+      throw listenError(error, address, port);
+    });
     return {
       event: 'listening',
       protocol: this.#protocol.name,
       address,
-      port: typeof bound === 'object' && bound !== null ? bound.port : port,
+      port: bound,
       tls: tls.mode,
     };
   }
 
   /** Accepts no more; open connections go on. */
   close(): void {
-    this.#server.close();
+    this.#port.close();
   }
 
   #accept(socket: Socket, context: SessionContext, sessions: Sessions): void {
@@ -159,12 +150,13 @@ function termsOf(
   };
 }
 
-function listenError(error: NodeJS.ErrnoException, address: string, port: number): Error {
+function listenError(error: unknown, address: string, port: number): unknown {
+  if (!(error instanceof Error && 'code' in error)) return error;
   const where = `${address}:${port}`;
   const remedy: Readonly<Record<string, string>> = {
     EADDRINUSE: `${where} is taken: another program listens there; stop it, or choose another port`,
     EACCES: `no right to listen on ${where}: ports below 1024 need root or CAP_NET_BIND_SERVICE`,
     EADDRNOTAVAIL: `${where}: this machine has no such address`,
   };
-  return new Error(remedy[error.code ?? ''] ?? `listen on ${where}: ${error.message}`, { cause: error });
+  return new Error(remedy[String(error.code)] ?? `listen on ${where}: ${error.message}`, { cause: error });
 }
