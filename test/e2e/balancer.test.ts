@@ -146,7 +146,7 @@ describe('HAProxy in front of the proxy', () => {
   });
 
   it('checks the health of the proxy without a line at info or above', async () => {
-    const checks = await proxy.events('connectionEnd', { how: 'healthCheck' }, 50);
+    const checks = await proxy.events('connectionEnd', { how: 'healthCheck' }, 10);
 
     expect(new Set(checks.map(({ level }) => level))).toEqual(new Set(['debug']));
     const ends = proxy.log.filter(({ event, level }) => event === 'connectionEnd' && level !== 'debug');
