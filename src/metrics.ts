@@ -1,5 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ConnectionRefused, Event, LoginEvent, Observer, SessionEnd } from './events.ts';
+import { WIRE_ANSWER } from '../auth/failure.ts';
+import { type Connections, watchConnections } from './connection-metrics.ts';
+import type { ConnectionEnd, ConnectionRefused, Event, LoginEvent, Observer, SessionEnd } from './events.ts';
+import { COUNTER_KINDS } from './throttle/counters.ts';
 import type { ThrottleState } from './throttle/throttle.ts';
 import { watchThrottle } from './throttle/throttle-metrics.ts';
 
@@ -9,6 +12,8 @@ export interface Metrics {
   /** Prometheus' MIME type for `text`. */
   readonly contentType: string;
   text(): Promise<string>;
+  /** Shows how full the proxy is, from now on. */
+  watchConnections(state: () => Connections): void;
 }
 
 export interface MetricsSources {
@@ -32,7 +37,13 @@ export function makeMetrics(sources: MetricsSources): Metrics {
     observe: (event) => count(meters, event),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    watchConnections: (state) => watchConnections(registry, state, () => sumOf(meters.sessions)),
   };
+}
+
+async function sumOf(gauge: Gauge): Promise<number> {
+  const { values } = await gauge.get();
+  return values.reduce((sum, { value }) => sum + value, 0);
 }
 
 function count(meters: Meters, event: Event): void {
@@ -68,8 +79,10 @@ function count(meters: Meters, event: Event): void {
     case 'memberFailed':
       meters.nodeFailures.inc({ node: event.nodeEntry ?? 'other', reason: event.reason });
       break;
-    case 'clientCertificateRefused':
     case 'certificateRefused':
+      meters.certificatesRefused.inc();
+      break;
+    case 'clientCertificateRefused':
     case 'configWarning':
     case 'adminListening':
     case 'stopping':
@@ -86,10 +99,33 @@ const REFUSALS: Readonly<Record<ConnectionRefused['why'], true>> = {
   untrustedBalancer: true,
 };
 
+const ENDS: Readonly<Record<ConnectionEnd['how'], true>> = {
+  logout: true,
+  disconnected: true,
+  timeout: true,
+  tooManyBadCommands: true,
+  tooManyFailures: true,
+  tooLong: true,
+  notMail: true,
+  tlsFailed: true,
+  healthCheck: true,
+  badProxyHeader: true,
+  strayProxyHeader: true,
+  draining: true,
+  evicted: true,
+  bug: true,
+};
+
 function startAtZero(meters: Meters, protocol: string): void {
   meters.sessions.inc({ protocol }, 0);
   for (const direction of ['received', 'sent']) meters.octets.inc({ protocol, direction }, 0);
   for (const why of Object.keys(REFUSALS)) meters.connectionsRefused.inc({ protocol, why }, 0);
+  for (const how of Object.keys(ENDS)) meters.connectionEnds.inc({ protocol, how }, 0);
+  for (const kind of COUNTER_KINDS) meters.throttleStarts.inc({ kind }, 0);
+  // Of all mechanisms and versions of TLS there would be thousands; those of nearly all clients do.
+  for (const result of ['ok', ...Object.keys(WIRE_ANSWER)]) {
+    meters.logins.inc({ protocol, result, mechanism: 'PLAIN', tls: 'TLSv1.3' }, 0);
+  }
 }
 
 function countLogin(meters: Meters, event: LoginEvent): void {
@@ -224,6 +260,11 @@ function makeMeters(registry: Registry) {
       name: 'homing_certificate_expiry_timestamp_seconds',
       help: 'When the certificate that clients are shown ends, by its file, in seconds since 1970.',
       labelNames: ['file'],
+      registers,
+    }),
+    certificatesRefused: new Counter({
+      name: 'homing_certificate_refused_total',
+      help: 'Times that changed certificates, keys or lists could not be used, so that the old ones stayed.',
       registers,
     }),
     bugs: new Counter({

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { CertificateStore } from './certificates.ts';
+import type { Connections } from './connection-metrics.ts';
 import { sessionsByDescriptors } from './descriptors.ts';
 import type { Listening, Observer } from './events.ts';
 import { type MechanismParts, scramSupport } from './mechanisms.ts';
@@ -9,7 +10,7 @@ import { PROTOCOLS } from './protocols.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
-import type { Settings } from './settings.ts';
+import type { LimitSettings, Settings } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';
 import { UserSessions } from './user-sessions.ts';
 import { Waiting } from './waiting.ts';
@@ -19,6 +20,8 @@ export interface ProxyServer extends AsyncDisposable {
   readonly listening: readonly Listening[];
   /** Accepts no more, tells clients that are not logged in to come back, and gives sessions `graceMs` to end. */
   stop(graceMs: number): Promise<void>;
+  /** How full it is. */
+  connections(): Connections;
   /** Reads certificates and keys again, for the handshakes from now on. */
   reloadCertificates(): Promise<void>;
 }
@@ -40,7 +43,8 @@ export async function startProxy(
 ): Promise<ProxyServer> {
   const listening: Listening[] = [];
   const { limits } = settings;
-  const sessions = new Sessions(withinDescriptors(limits.connections, observe));
+  const most = withinDescriptors(limits.connections, observe);
+  const sessions = new Sessions(most);
   const context = {
     authenticator,
     observe,
@@ -95,7 +99,15 @@ export async function startProxy(
     observe({ event: 'stopped' });
   };
   const reloadCertificates = (): Promise<void> => certificates.reload();
-  return { listening, stop, reloadCertificates, [Symbol.asyncDispose]: () => stop(0) };
+  const connections = (): Connections => ({
+    open: sessions.size,
+    limits: limitsOf({ ...limits, connections: most }),
+  });
+  return { listening, stop, connections, reloadCertificates, [Symbol.asyncDispose]: () => stop(0) };
+}
+
+function limitsOf(limits: LimitSettings): ReadonlyMap<string, number> {
+  return new Map(Object.entries(limits).filter(([, limit]) => limit !== undefined));
 }
 
 /** More connections than descriptors would end in clients that are told nothing at all. */

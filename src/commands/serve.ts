@@ -98,6 +98,7 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
     throttle,
     oauth,
   });
+  metrics.watchConnections(() => proxy.connections());
   using _ = onHangup(() => void proxy.reloadCertificates());
   let stopping = false;
   const view: AdminView = {

@@ -201,4 +201,39 @@ describe('the metrics', () => {
     expect(await text()).toContain('homing_throttle_known_wrong_total 2\n');
     expect(await text()).toContain('homing_throttle_starts_total{kind="user"} 1\n');
   });
+
+  it('begin at 0, so that the first of its kind is seen', async () => {
+    const { observe, text } = metrics();
+
+    observe({ event: 'listening', protocol: 'pop3', address: '::', port: 1, tls: 'implicit' });
+
+    const shown = await text();
+    expect(shown).toContain('homing_connection_ends_total{protocol="pop3",how="strayProxyHeader"} 0\n');
+    expect(shown).toContain('homing_throttle_starts_total{kind="user"} 0\n');
+    expect(shown).toContain(
+      'homing_logins_total{protocol="pop3",result="directoryDown",mechanism="PLAIN",tls="TLSv1.3"} 0\n',
+    );
+    expect(shown).toContain('homing_certificate_refused_total 0\n');
+  });
+
+  it('count certificates that can not be used', async () => {
+    const { observe, text } = metrics();
+
+    observe({ event: 'certificateRefused', file: 'a.pem', detail: 'no' });
+
+    expect(await text()).toContain('homing_certificate_refused_total 1\n');
+  });
+
+  it('show how full the proxy is, and of whom', async () => {
+    const { observe, text, watchConnections } = metrics();
+
+    watchConnections(() => ({ open: 5, limits: new Map([['unauthenticated', 4000]]) }));
+    observe(LOGIN);
+    observe(LOGIN);
+
+    const shown = await text();
+    expect(shown).toContain('homing_connections 5\n');
+    expect(shown).toContain('homing_waiting_connections 3\n');
+    expect(shown).toContain('homing_limit{kind="unauthenticated"} 4000\n');
+  });
 });
