@@ -2,10 +2,13 @@ import { BlockList, isIP } from 'node:net';
 
 /** Networks as `192.0.2.0/24` or `2001:db8::/32`, and single addresses. */
 export class Networks {
+  /** As they were written. */
+  readonly written: readonly string[];
   readonly #list = new BlockList();
 
   /** @throws {Error} for what `isNetwork` refuses. */
   constructor(networks: readonly string[]) {
+    this.written = networks;
     for (const network of networks) {
       const parsed = parseNetwork(network);
       if (parsed === undefined) throw new Error(`${network} is not a network`);

@@ -1,9 +1,15 @@
+import { X509Certificate } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { CommandModule } from 'yargs';
+import type { Delegate } from '../../auth/delegates.ts';
 import type { CertificateMap } from '../../auth/external.ts';
 import { type DirectorySettings, verifiedBy } from '../config/directories.ts';
 import { describeProblem } from '../config/excerpt.ts';
+import { configSchema } from '../config/schema.ts';
+import { buildThrottle } from '../config/schema-throttle.ts';
 import { type Config, loadConfig } from '../config.ts';
-import type { ListenerSettings, NodeSettings } from '../settings.ts';
+import type { LimitSettings, ListenerSettings, NodeSettings } from '../settings.ts';
+import type { ThrottleSettings } from '../throttle/throttle.ts';
 import type { ProviderSettings } from '../token-providers.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -30,13 +36,17 @@ export function checkCommand({ output }: Terminal): CommandModule<object, { file
 /** TLS in words, for listeners and nodes. */
 export const TLS_WORDS = { none: 'no TLS', starttls: 'STARTTLS', implicit: 'TLS from the start' } as const;
 
-function summary({ settings, directories, oauth, log, admin }: Config): string {
+function summary({ settings, directories, oauth, log, admin, throttle }: Config): string {
   const lines = [
     ...settings.listeners.map((listener) => ['listens', listenerText(listener)] as const),
+    ...certificateTexts(settings.listeners).map((text) => ['shows', text] as const),
     ...directories.map((directory) => ['asks', directoryText(directory)] as const),
     ...(oauth?.providers ?? []).map((provider) => ['takes', providerText(provider)] as const),
     ...(settings.external === undefined ? [] : [['takes', certificatesText(settings.external)] as const]),
+    ...(settings.delegates ?? []).map((delegate) => ['lets act', delegateText(delegate)] as const),
     ...settings.nodes.map((node) => ['connects to', nodeText(node)] as const),
+    ['throttles', throttleText(throttle)] as const,
+    ['limits', limitsText(settings.limits)] as const,
     ['logs', `${log.level} and above, ${log.format}`] as const,
     ['admin', admin === undefined ? 'no listener' : `http://${admin.address}:${admin.port}/metrics`] as const,
   ];
@@ -46,7 +56,56 @@ function summary({ settings, directories, oauth, log, admin }: Config): string {
 function listenerText({ protocol, address, port, tls, ...terms }: ListenerSettings): string {
   const security = TLS_WORDS[tls.mode];
   const clear = terms.allowPlaintext ? ', passwords in clear text' : '';
-  return `${protocol} on ${address} port ${port}, ${security}${clear}, offers ${terms.mechanisms.join(' ')}`;
+  const by =
+    terms.introducedBy === undefined ? '' : `, by PROXY header from ${terms.introducedBy.written.join(', ')}`;
+  return `${protocol} on ${address} port ${port}, ${security}${clear}${by}, offers ${terms.mechanisms.join(' ')}`;
+}
+
+/** Each certificate once, with its names and its end. */
+function certificateTexts(listeners: readonly ListenerSettings[]): readonly string[] {
+  const pairs = listeners.flatMap(({ tls }) => (tls.mode === 'none' ? [] : [tls, ...(tls.others ?? [])]));
+  return [...new Set(pairs.map(({ certificate }) => certificateText(new X509Certificate(certificate))))];
+}
+
+function certificateText({ subject, subjectAltName, validTo }: X509Certificate): string {
+  const names = subjectAltName?.replaceAll(/(?:DNS|IP Address):/g, '') ?? subject.replaceAll('\n', ', ');
+  return `a certificate of ${names}, until ${new Date(validTo).toISOString().slice(0, 10)}`;
+}
+
+function delegateText({ account, mayActFor }: Delegate): string {
+  return `${account} for ${mayActFor.map((name) => (name === '*' ? 'everybody' : name)).join(', ')}`;
+}
+
+function throttleText(throttle: ThrottleSettings | undefined): string {
+  if (throttle === undefined) return 'nobody who guesses passwords';
+  const { perUser, perUserAndAddress, perAddress, windowMs, exempt } = throttle;
+  const usual = buildThrottle(configSchema.shape.throttle.parse(undefined), exempt);
+  const lifted = exempt.length === 0 ? '' : `, no address of ${exempt.join(', ')}`;
+  return (
+    `beyond ${perUser} wrong passwords of a user, ${perUserAndAddress} of one at an address, ${perAddress} of an ` +
+    `address, within ${windowMs / 60_000} min${defaults(throttle, usual)}${lifted}`
+  );
+}
+
+function limitsText(limits: LimitSettings): string {
+  const { unauthenticated, unauthenticatedPerAddress, sessionsPerUser, sessionsPerUserAndAddress } = limits;
+  const parts = [
+    `${limits.connections} connections`,
+    ...(unauthenticated === undefined ? [] : [`${unauthenticated} not logged in`]),
+    ...(unauthenticatedPerAddress === undefined
+      ? []
+      : [`${unauthenticatedPerAddress} of those of an address`]),
+    ...(sessionsPerUser === undefined ? [] : [`${sessionsPerUser} sessions of a user`]),
+    ...(sessionsPerUserAndAddress === undefined
+      ? []
+      : [`${sessionsPerUserAndAddress} of those of an address`]),
+    `${limits.failures} failed logins on one connection`,
+  ];
+  return `${parts.join(', ')}${defaults(limits, configSchema.shape.limits.parse(undefined))}`;
+}
+
+function defaults(settings: unknown, usual: unknown): string {
+  return isDeepStrictEqual(settings, usual) ? ' (defaults)' : '';
 }
 
 function directoryText(directory: DirectorySettings): string {
@@ -58,7 +117,8 @@ function directoryText(directory: DirectorySettings): string {
   const below = schema.options.base === '' ? '' : `, below ${schema.options.base}`;
   const gives = directory.kind === 'ldif' || directory.options.readPasswords;
   const read = gives ? ', stored passwords are read' : '';
-  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}${read}`;
+  const delegates = schema.options.delegate === undefined ? '' : `, delegates by ${schema.options.delegate}`;
+  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}${read}${delegates}`;
 }
 
 function providerText(provider: ProviderSettings): string {

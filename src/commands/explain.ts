@@ -3,6 +3,7 @@ import type { CommandModule } from 'yargs';
 import { Deadline } from '../../auth/deadline.ts';
 import type { Account, Trace } from '../../auth/directory.ts';
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
+import { isClear, isComparable, splitValue } from '../../auth/password-schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Directories, openDirectories } from '../directories.ts';
@@ -80,6 +81,7 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
   });
   try {
     const account = await findAccount({ options, config, directories, step }, password);
+    await showStored({ options, config, directories, step });
     const home = planRoute(account, options.service, new NodeTable(config.settings.nodes));
     for (const member of home) explainMember(member, account, step);
     // A delegate's password is not the other user's.
@@ -135,6 +137,37 @@ async function findAccount(
   const result = await authenticator.authenticate(proof, context, deadline.signal);
   if (result.kind === 'admitted') return result.account;
   throw new LoginFailure(result.reason, result.detail ?? REFUSED[result.reason] ?? 'the login is refused');
+}
+
+/** Shows what SCRAM and its like have to work with, where they may: kinds, and never a value. */
+async function showStored({
+  options,
+  config,
+  directories,
+  step,
+}: Explanation & { readonly directories: Directories }): Promise<void> {
+  using deadline = new Deadline(config.settings.times.directoryMs, NEVER);
+  const context = { service: options.service };
+  const found = await directories.authenticator.credentials(
+    Buffer.from(options.user),
+    context,
+    deadline.signal,
+  );
+  if (found.kind === 'none') return;
+  const kinds = new Set(found.values.map(kindOfValue));
+  step(
+    'stored',
+    kinds.size === 0
+      ? 'no readable password: the entry has none, or bindDn may not read it'
+      : [...kinds].join(', '),
+  );
+}
+
+/** A scheme that nobody knows may be a part of a password. */
+function kindOfValue(value: string): string {
+  const stored = splitValue(value);
+  if (isClear(stored.scheme)) return 'clear text';
+  return isComparable(stored) ? (stored.scheme ?? 'unknown') : 'unknown';
 }
 
 /** What a directory means that says no more than this. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -44,6 +45,9 @@ describe('homing', () => {
   });
 });
 
+const { subjectAltName = '', validTo } = new X509Certificate(readFileSync(join(folder.path, 'cert.pem')));
+const SHOWN = `${subjectAltName.replaceAll(/(DNS|IP Address):/g, '')}, until ${new Date(validTo).toISOString().slice(0, 10)}`;
+
 describe('homing check', () => {
   it('says what a good configuration would run', async () => {
     const path = folder.write('homing.yaml', GOOD);
@@ -53,11 +57,41 @@ describe('homing check', () => {
     expect(code).toBe(0);
     expect(output).toBe(`${path}: ok
   listens      imap on 127.0.0.1 port 1143, STARTTLS, offers PLAIN LOGIN
+  shows        a certificate of ${SHOWN}
   asks         ldaps://ldap1.example.org:636 for all domains, below ou=people,dc=example,dc=org, passwords by bind
   connects to  node-a at 192.0.2.1 (dovecot), imap 993, pop3 995, sieve 4190, TLS from the start, scram-sha-256 as proxy1, must be told home, uid, gid
+  throttles    beyond 4 wrong passwords of a user, 6 of one at an address, 30 of an address, within 15 min (defaults)
+  limits       8000 connections, 4000 not logged in, 20 of those of an address, 10 failed logins on one connection (defaults)
   logs         info and above, auto
   admin        no listener
 `);
+  });
+
+  it('says who may act for others, who introduces clients, and which limits are not the usual ones', async () => {
+    const proxied = good(
+      'tls: starttls',
+      'tls: starttls, proxyProtocol: { from: [192.0.2.10, 10.0.0.0/24] }',
+    );
+    const more = `delegates: [{ account: webmail, mayActFor: [example.org, '*'] }]
+limits: { connections: 100, sessionsPerUser: 9 }
+throttle: { perUser: 3, exempt: [192.0.2.25] }
+`;
+    const path = folder.write(
+      'homing.yaml',
+      proxied.replace('preset: qmail', 'preset: qmail\n    delegateAttribute: mayActFor') + more,
+    );
+
+    const { output } = await run(['check', path]);
+
+    expect(output).toContain(', by PROXY header from 192.0.2.10, 10.0.0.0/24, offers');
+    expect(output).toContain('passwords by bind, delegates by mayActFor\n');
+    expect(output).toContain('  lets act     webmail for example.org, everybody\n');
+    expect(output).toContain('  throttles    beyond 3 wrong passwords of a user');
+    expect(output).toContain('within 15 min, no address of 192.0.2.25\n');
+    expect(output).toContain(
+      '  limits       100 connections, 4000 not logged in, 20 of those of an address, 9 sessions of a user, ',
+    );
+    expect(output).not.toContain('(defaults)');
   });
 
   it('points at each mistake, and ends with code 1', async () => {
@@ -252,6 +286,7 @@ userPassword: other
       'account    ann@example.org',
       'home       node-a',
       'forward    quota=0 (no mailQuotaSize in the entry: no limit)',
+      'stored     clear text',
       'node       node-a: dovecot at 192.0.2.1 port 993, TLS from the start',
       'trust      scram-sha-256 as proxy1',
       'told       user ann@example.org, home=/srv/ann, uid=5000, gid=5000, quota=0',

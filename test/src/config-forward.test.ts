@@ -21,6 +21,37 @@ function entry(name: string): string {
 mailHost: node-a\nuserPassword: {SSHA512}AAAA\n\n`;
 }
 
+describe('homing explain', () => {
+  it('names the kinds of what is stored, and no value', async () => {
+    const values = ['{SCRAM-SHA-256}x', '{SSHA512}y', 'open-sesame', '{open}sesame'];
+    const stored = values.map((value) => `userPassword: ${value}`).join('\n');
+    folder.write('forward.ldif', entry('bob').replace('userPassword: {SSHA512}AAAA', stored));
+
+    const { output } = await run([
+      'explain',
+      'bob',
+      '-c',
+      folder.write('stored.yaml', config(', nameAttribute: mail')),
+    ]);
+
+    expect(output).toMatch(/ stored {5}SCRAM-SHA-256, SSHA512, clear text, unknown\n/);
+    expect(output).not.toMatch(/sesame/);
+  });
+
+  it('says where nothing of a password can be read', async () => {
+    folder.write('forward.ldif', entry('bob').replace('userPassword: {SSHA512}AAAA\n', ''));
+
+    const { output } = await run([
+      'explain',
+      'bob',
+      '-c',
+      folder.write('stored.yaml', config(', nameAttribute: mail')),
+    ]);
+
+    expect(output).toContain('no readable password: the entry has none, or bindDn may not read it\n');
+  });
+});
+
 describe('a text with %d', () => {
   it('is warned of where the account names of the file have no domain', () => {
     folder.write('forward.ldif', entry('bob') + entry('cat'));
