@@ -1,9 +1,10 @@
-import { hashPassword } from '../../auth/password-schemes.ts';
+import { hashScram } from '../../auth/password-scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { ACCOUNTS, type DemoAccount } from './accounts.ts';
 
 const FIRST_UID = 5001;
 const GID = 5000;
+const SCRAM_ITERATIONS = 4096;
 
 /** Writes the directory of the demonstration as LDIF, by qmail-ldap's schema. */
 export async function directoryLdif(): Promise<string> {
@@ -18,7 +19,8 @@ dc: example
 
 async function entryOf({ mail, password, home, status }: DemoAccount, uid: number): Promise<string> {
   const name = mail.replace(/@.*/, '');
-  const hash = await hashPassword('SSHA512', new Secret(Buffer.from(password)));
+  // All have a key for SCRAM, so that it is offered; their passwords are printed at the start, and no iterations hide them.
+  const hash = await hashScram(new Secret(Buffer.from(password)), SCRAM_ITERATIONS);
   return `dn: uid=${name},dc=example,dc=org
 objectClass: qmailUser
 uid: ${name}

@@ -65,6 +65,14 @@ describe('the demonstration by IMAP', { timeout: 30_000 }, () => {
     });
   }
 
+  it('offers SCRAM, which works for every user', async () => {
+    await using wire = await Wire.open({ port: portOf('imap', 'implicit'), ca: await certificate() });
+    await wire.line();
+    wire.send('a CAPABILITY');
+
+    expect(await wire.line()).toContain(' AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN');
+  });
+
   it('shows a client all it asks of a message', async () => {
     const client = await openImap('implicit', USER_A);
     await client.mailboxOpen('INBOX', { readOnly: true });
