@@ -11,17 +11,15 @@ export interface Shown {
   readonly refused?: RefusedCertificate;
 }
 
-/**
- * Reads the certificate that a client showed in a handshake in which it was asked for one. A resumed session keeps the
- * certificate and the judgement of the handshake that it comes from.
- */
+/** Reads the certificate that a client showed in a handshake in which it was asked for one. */
 export function clientCertificateOf(socket: TLSSocket): Shown {
   const certificate = socket.getPeerX509Certificate();
-  // Without a certificate there is no judgement either: for a resumed session, OpenSSL then finds nothing wrong.
+  // Without a certificate there is no judgement either.
   if (certificate === undefined) {
     return {};
   }
-  const problem = verificationProblem(socket);
+  // OpenSSL's judgement is that of the handshake which began the session, should one be resumed after all.
+  const problem = verificationProblem(socket) ?? untimely(certificate);
   return problem === undefined
     ? { trusted: describeCertificate(certificate) }
     : { refused: { subject: subjectOf(certificate), why: MEANING[problem] ?? problem } };
@@ -55,6 +53,15 @@ function verificationProblem(socket: TLSSocket): string | undefined {
     return undefined;
   }
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+/** The same names for a certificate whose time is not now. */
+function untimely({ validFromDate, validToDate }: X509Certificate): string | undefined {
+  const now = Date.now();
+  if (validToDate.getTime() < now) {
+    return 'CERT_HAS_EXPIRED';
+  }
+  return validFromDate.getTime() > now ? 'CERT_NOT_YET_VALID' : undefined;
 }
 
 const NO_AUTHORITY = 'no authority in clientCertificates.caFile vouches for it';

@@ -14,6 +14,13 @@ const SAFE_CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
+// Renegotiation lets a client burn the server's CPU; nobody needs it.
+const NO_RENEGOTIATION = constants.SSL_OP_NO_RENEGOTIATION;
+// A resumed session goes on with the judgement of its first handshake, so a certificate would outlive its end and its
+// revocation. Without tickets a session can only be resumed from the server's memory, in TLS 1.3 too, and Node keeps
+// none there.
+const NO_RESUMPTION = constants.SSL_OP_NO_TICKET;
+
 /** All contexts of a listener. Their number is that of its certificates, whatever names clients ask for. */
 export interface TlsContexts {
   readonly fallback: SecureContext;
@@ -72,10 +79,9 @@ function makeContext(
     minVersion,
     ciphers: `TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:${ciphers ?? SAFE_CIPHERS}`,
     honorCipherOrder: true,
-    // Renegotiation lets a client burn the server's CPU; nobody needs it.
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-    // Without one, OpenSSL breaks off the handshake of a client that resumes a session in which it was asked for a
-    // certificate. Sessions can't be carried to another listener all the same: each has ticket keys of its own.
+    secureOptions: clients === undefined ? NO_RENEGOTIATION : NO_RENEGOTIATION | NO_RESUMPTION,
+    // Without one, OpenSSL breaks off the handshake of a client that wants to resume a session in which it was asked
+    // for a certificate, instead of going on with a whole one.
     sessionIdContext: 'homing',
     ...(clients === undefined ? {} : { ca: clients.authorities, crl: [...clients.revocations] }),
   });

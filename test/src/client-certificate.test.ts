@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { TlsState } from '../../protocols/transport.ts';
 import { describeCertificate } from '../../src/client-certificate.ts';
 import type { ClientAuthorities } from '../../src/settings.ts';
@@ -143,21 +143,41 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('client certificates in %s', (ver
     expect(tls?.clientCertificate?.commonName).toBe('ann');
   });
 
-  it('keep their name, and their refusal, in a session that is resumed', async () => {
+  it.each([
+    ['a trusted one', ann],
+    ['one that is refused', stranger],
+    ['none', undefined],
+  ])('are asked for anew by each handshake: a session with %s is never resumed', async (_, pair) => {
     using server = await serve(listener());
-    const first = await server.meet({ ...only, ...shownBy(ann) });
-    const refused = await server.meet({ ...only, ...shownBy(stranger) });
-    const nobody = await server.meet(only);
+    const shown = pair === undefined ? {} : shownBy(pair);
+    const first = await server.meet({ ...only, ...shown });
 
-    const again = await server.meet({ ...only, session: first.session });
-    const refusedAgain = await server.meet({ ...only, session: refused.session });
-    const nobodyAgain = await server.meet({ ...only, session: nobody.session });
+    const again = await server.meet({ ...only, ...shown, session: first.session });
+    const without = await server.meet({ ...only, session: first.session });
 
-    expect([again.reused, refusedAgain.reused, nobodyAgain.reused]).toEqual([true, true, true]);
-    expect(again.tls?.clientCertificate).toEqual(first.tls?.clientCertificate);
-    expect(refusedAgain.tls?.clientCertificate).toBeUndefined();
-    expect(refusedAgain.tls?.refusedCertificate).toEqual(refused.tls?.refusedCertificate);
-    expect(nobodyAgain.tls?.clientCertificate).toBeUndefined();
+    expect([first.session.length > 0, again.reused, without.reused]).toEqual([true, false, false]);
+    expect(again.tls).toMatchObject({ ...first.tls, channelBinding: expect.any(Function) });
+    expect(without.tls?.clientCertificate).toBeUndefined();
+  });
+
+  it.each([
+    [91, 'it has expired'],
+    [-11, 'it is not valid yet'],
+  ])('give nobody a name %i days from now, whatever OpenSSL said of them', async (days, why) => {
+    using server = await serve(listener());
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + days * 86_400_000 });
+
+    const { tls } = await server.meet({ ...only, ...shownBy(ann) }).finally(() => vi.useRealTimers());
+
+    expect(tls?.clientCertificate).toBeUndefined();
+    expect(tls?.refusedCertificate).toEqual({ subject: 'CN=ann', why });
+  });
+
+  it('leave sessions to be resumed where none are asked for', async () => {
+    using server = await serve({ ...listener(), clients: undefined });
+    const { session } = await server.meet(only);
+
+    expect((await server.meet({ ...only, session })).reused).toBe(true);
   });
 
   it('are not asked for where no authorities are configured', async () => {
