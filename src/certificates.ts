@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Observer } from './events.ts';
-import type { CredentialSource, Credentials, ListenerTls } from './settings.ts';
+import type { CredentialPart, CredentialSource, Credentials, ListenerTls } from './settings.ts';
 import { makeContexts, type TlsContexts } from './tls-contexts.ts';
 
 const POLL_MS = 15_000;
@@ -13,6 +13,7 @@ type SecureTls = Exclude<ListenerTls, { mode: 'none' }>;
 interface Shared {
   readonly source: CredentialSource;
   readonly listeners: SecureTls[];
+  inUse: Credentials;
   /** The state of the files that was read last, and the one that was seen last. */
   read: string;
   seen: string;
@@ -43,9 +44,11 @@ export class CertificateStore implements Disposable {
 
   /** Tells what is in use, and looks from now on whether files have changed. */
   async watch(): Promise<void> {
-    for (const { source, listeners } of this.#shared.values()) {
-      const [tls] = listeners;
-      if (tls !== undefined) this.#tell(tls, source, false);
+    for (const { source, inUse } of this.#shared.values()) {
+      for (const [index, { certificate }] of [inUse, ...(inUse.others ?? [])].entries()) {
+        // Certificate and key follow each other in the list of files.
+        this.#tell(certificate, source.files[2 * index] ?? '-', false);
+      }
     }
     await this.#look((shared, state) => {
       shared.read = state;
@@ -66,7 +69,7 @@ export class CertificateStore implements Disposable {
     });
   }
 
-  /** Reads all files again. What is wrong with them is told, and then changes nothing. */
+  /** Reads all files again. A part that is wrong is told of, and stays as it was; the others are used. */
   async reload(): Promise<void> {
     await this.#look((shared, state) => this.#renew(shared, state));
   }
@@ -77,7 +80,7 @@ export class CertificateStore implements Disposable {
 
   #share(tls: SecureTls, source: CredentialSource): void {
     const key = source.files.join('\0');
-    const shared = this.#shared.get(key) ?? { source, listeners: [], read: '', seen: '' };
+    const shared = this.#shared.get(key) ?? { source, listeners: [], inUse: tls, read: '', seen: '' };
     shared.listeners.push(tls);
     this.#shared.set(key, shared);
   }
@@ -90,40 +93,68 @@ export class CertificateStore implements Disposable {
   }
 
   #renew(shared: Shared, state: string): void {
-    const { source, listeners } = shared;
     shared.read = state;
     shared.seen = state;
-    try {
-      const credentials = source.read();
-      assertUsable(credentials);
-      // All or none: a listener must not show a certificate that another one could not take.
-      const made = listeners.map((tls) => [tls, makeContexts(tls, credentials)] as const);
-      for (const [tls, contexts] of made) this.#contexts.set(tls, contexts);
-      this.#tell(credentials, source, true);
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#observe({ event: 'certificateRefused', file: source.files[0] ?? '-', detail });
+    const parts = shared.source.read().map(refusedIfEnded);
+    // At once, as each part would take new contexts for all certificates; one by one, to find out which is wrong.
+    const together = this.#use(shared, parts) === undefined;
+    for (const part of parts) {
+      const why = part.kind === 'refused' || together ? undefined : this.#use(shared, [part]);
+      const known = why === undefined ? part : { kind: 'refused' as const, file: part.file, why };
+      if (known.kind === 'refused') {
+        this.#observe({ event: 'certificateRefused', file: known.file, detail: known.why });
+      } else if (known.kind === 'pair') {
+        this.#tell(known.pair.certificate, known.file, true);
+      }
     }
   }
 
-  #tell({ certificate, others = [] }: Credentials, { files }: CredentialSource, renewed: boolean): void {
-    for (const [index, pem] of [certificate, ...others.map((pair) => pair.certificate)].entries()) {
-      const { validToDate } = new X509Certificate(pem);
-      // Certificate and key follow each other in the list of files.
-      const file = files[2 * index] ?? '-';
-      this.#observe({ event: 'certificateInUse', file, expires: validToDate.toISOString(), renewed });
+  /** @returns why OpenSSL does not take it; then nothing has changed. */
+  #use(shared: Shared, parts: readonly CredentialPart[]): string | undefined {
+    const credentials = parts.reduce(withPart, shared.inUse);
+    try {
+      // All or none: a listener must not show a certificate that another one could not take.
+      const made = shared.listeners.map((tls) => [tls, makeContexts(tls, credentials)] as const);
+      for (const [tls, contexts] of made) this.#contexts.set(tls, contexts);
+      shared.inUse = credentials;
+      return undefined;
+    } catch (error) {
+      // OpenSSL's errors have no class of their own.
+      return error instanceof Error ? error.message : String(error);
     }
+  }
+
+  #tell(certificate: Buffer, file: string, renewed: boolean): void {
+    const { validToDate } = new X509Certificate(certificate);
+    this.#observe({ event: 'certificateInUse', file, expires: validToDate.toISOString(), renewed });
+  }
+}
+
+function withPart(credentials: Credentials, part: CredentialPart): Credentials {
+  const { others = [], clients } = credentials;
+  switch (part.kind) {
+    case 'pair':
+      return part.index === 0
+        ? { ...credentials, ...part.pair }
+        : { ...credentials, others: others.with(part.index - 1, part.pair) };
+    case 'authorities':
+      return { ...credentials, clients: { revocations: [], ...clients, authorities: part.authorities } };
+    case 'revocations':
+      return clients === undefined
+        ? credentials
+        : { ...credentials, clients: { ...clients, revocations: part.revocations } };
+    case 'refused':
+      return credentials;
   }
 }
 
 /** At the start a certificate that has ended is better than none; later, the one before it may be better. */
-function assertUsable({ certificate, others = [] }: Credentials): void {
-  for (const pem of [certificate, ...others.map((pair) => pair.certificate)]) {
-    const { validTo, validToDate, subject } = new X509Certificate(pem);
-    if (validToDate.getTime() < Date.now()) {
-      throw new Error(`the certificate of ${subject.replaceAll('\n', ', ')} ended on ${validTo}`);
-    }
-  }
+function refusedIfEnded(part: CredentialPart): CredentialPart {
+  if (part.kind !== 'pair') return part;
+  const { validTo, validToDate, subject } = new X509Certificate(part.pair.certificate);
+  if (validToDate.getTime() >= Date.now()) return part;
+  const why = `the certificate of ${subject.replaceAll('\n', ', ')} ended on ${validTo}`;
+  return { kind: 'refused', file: part.file, why };
 }
 
 /** Changes when a file is written, or replaced by another one of that name. */

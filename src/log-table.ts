@@ -115,7 +115,10 @@ const OTHER: Readonly<
   // The login went on to another member; that this one failed is for someone to look at.
   memberFailed: { level: 'warn', message: 'node failed, another one serves the login' },
   // Without help it will end with the sessions that nobody can open any more.
-  certificateRefused: { level: 'error', message: 'new certificate can not be used, the old one stays' },
+  certificateRefused: {
+    level: 'error',
+    message: 'new certificate, authority or list can not be used, the old one stays',
+  },
   clientCertificateRefused: { level: 'info', message: 'client certificate is not trusted' },
   sessionEnd: { level: 'info', message: 'session ended' },
   connectionRefused: { level: 'warn', message: 'connection refused' },

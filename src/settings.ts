@@ -83,9 +83,21 @@ export interface Credentials extends KeyPair {
 export interface CredentialSource {
   /** Their paths: certificate and key of each pair, then those that judge clients. */
   readonly files: readonly string[];
-  /** Reads and checks them again. @throws {Error} that says what is wrong with them, and nothing secret. */
-  read(): Credentials;
+  /** Reads and checks them again, each part by itself. */
+  read(): readonly CredentialPart[];
 }
+
+/** What takes the place of a part of credentials. */
+export type Renewal =
+  | { readonly kind: 'pair'; readonly index: number; readonly pair: KeyPair }
+  | { readonly kind: 'authorities'; readonly authorities: Buffer }
+  | { readonly kind: 'revocations'; readonly revocations: readonly Buffer[] };
+
+/** A part of credentials that was read again; or what is wrong with it, and nothing secret. */
+export type CredentialPart = { readonly file: string } & (
+  | Renewal
+  | { readonly kind: 'refused'; readonly why: string }
+);
 
 /** Who vouches for clients. */
 export interface ClientAuthorities {

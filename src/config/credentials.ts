@@ -1,5 +1,12 @@
 /** The files by which listeners prove who they are, and judge clients: read at the start, and again when they change. */
-import type { ClientAuthorities, CredentialSource, Credentials, KeyPair } from '../settings.ts';
+import type {
+  ClientAuthorities,
+  CredentialPart,
+  CredentialSource,
+  Credentials,
+  KeyPair,
+  Renewal,
+} from '../settings.ts';
 import { checkAuthorities, checkKeyPair, isCertificate } from './certificates.ts';
 import { type ConfigFiles, configFiles } from './files.ts';
 import type { Report } from './report.ts';
@@ -39,18 +46,62 @@ export function credentialSource(names: CredentialFiles, files: ConfigFiles): Cr
   const all = [...pairs.flatMap(({ certificate, key }) => [certificate, key]), authorities, revocations];
   return {
     files: all.flatMap((file) => (file === undefined ? [] : [files.resolve(file.name)])),
-    read: () => {
-      const problems: string[] = [];
-      const report: Report = {
-        problem: (path, message) => void problems.push(`${settingName(path)}: ${message}`),
-        // What was only doubtful at the start does not keep a renewal from being used.
-        warning: () => undefined,
-      };
-      const credentials = readCredentials(names, configFiles(files.resolve('.'), report), report);
-      if (credentials === undefined || problems.length > 0) throw new Error(problems.join('; '));
-      return credentials;
-    },
+    read: () => [
+      ...pairs.map((named, index) =>
+        readAgain(named.certificate, files, (again) => {
+          const pair = readPair(named, again.files, again.report);
+          return pair && { kind: 'pair', index, pair };
+        }),
+      ),
+      ...readClientsAgain(names, files),
+    ],
   };
+}
+
+function readClientsAgain(
+  { authorities: authoritiesFile, revocations: listsFile }: CredentialFiles,
+  files: ConfigFiles,
+): readonly CredentialPart[] {
+  const parts: CredentialPart[] = [];
+  if (authoritiesFile !== undefined) {
+    const part = readAgain(authoritiesFile, files, (again) => {
+      const authorities = readAuthorities(authoritiesFile, again);
+      return authorities && { kind: 'authorities', authorities };
+    });
+    parts.push(part);
+  }
+  if (listsFile !== undefined) {
+    const part = readAgain(listsFile, files, (again) => {
+      const revocations = readLists(listsFile, undefined, again);
+      return revocations && { kind: 'revocations', revocations };
+    });
+    parts.push(part);
+  }
+  return parts;
+}
+
+interface Reading {
+  readonly files: ConfigFiles;
+  readonly report: Report;
+}
+
+/** Reads one part. What is wrong with it must not keep the others from being used, above all not a new list. */
+function readAgain(
+  { name }: NamedFile,
+  files: ConfigFiles,
+  read: (again: Reading) => Renewal | undefined,
+): CredentialPart {
+  const problems: string[] = [];
+  const report: Report = {
+    problem: (path, message) => void problems.push(`${settingName(path)}: ${message}`),
+    // What was only doubtful at the start does not keep a renewal from being used.
+    warning: () => undefined,
+  };
+  const file = files.resolve(name);
+  const part = read({ files: configFiles(files.resolve('.'), report), report });
+  return part === undefined || problems.length > 0
+    ? { kind: 'refused', file, why: problems.join('; ') }
+    : { ...part, file };
 }
 
 function readPair(
@@ -78,14 +129,28 @@ function readPair(
 function readClients(
   authoritiesFile: NamedFile,
   listsFile: NamedFile | undefined,
-  { files, report }: { files: ConfigFiles; report: Report },
+  reading: Reading,
 ): ClientAuthorities {
-  const authorities = files.read(authoritiesFile.path, authoritiesFile.name);
-  const lists = listsFile && files.read(listsFile.path, listsFile.name);
-  const clients = { authorities: authorities ?? Buffer.alloc(0), revocations: listsIn(lists) };
-  if (authorities !== undefined) checkAuthorities(authorities, authoritiesFile.path, report);
-  if (authorities !== undefined && lists !== undefined && listsFile !== undefined) {
-    checkRevocations(clients, listsFile.path, report);
-  }
-  return clients;
+  const authorities = readAuthorities(authoritiesFile, reading);
+  const revocations = listsFile && readLists(listsFile, authorities, reading);
+  return { authorities: authorities ?? Buffer.alloc(0), revocations: revocations ?? [] };
+}
+
+function readAuthorities({ path, name }: NamedFile, { files, report }: Reading): Buffer | undefined {
+  const authorities = files.read(path, name);
+  if (authorities !== undefined) checkAuthorities(authorities, path, report);
+  return authorities;
+}
+
+/** @param authorities of which each should have a list, where that is to be checked. */
+function readLists(
+  { path, name }: NamedFile,
+  authorities: Buffer | undefined,
+  { files, report }: Reading,
+): readonly Buffer[] | undefined {
+  const pem = files.read(path, name);
+  if (pem === undefined) return undefined;
+  const revocations = listsIn(pem);
+  checkRevocations({ authorities: authorities ?? Buffer.alloc(0), revocations }, path, report);
+  return revocations;
 }

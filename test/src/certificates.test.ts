@@ -1,21 +1,14 @@
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../auth/secret.ts';
-import { CertificateStore } from '../../src/certificates.ts';
-import { loadConfig } from '../../src/config.ts';
-import type { Event } from '../../src/events.ts';
 import { entryFor } from '../../src/log-table.ts';
 import type { ListenerTls } from '../../src/settings.ts';
 import { serverUpgrade } from '../../src/tls.ts';
 import { contextFor, makeContexts } from '../../src/tls-contexts.ts';
+import { type FileContents, filed, shown } from '../support/certificate-files.ts';
 import { CANARY, ConfigFolder, GOOD } from '../support/config-folder.ts';
 import { listenerTls, runListener } from '../support/running-listener.ts';
-import { listenOn } from '../support/sockets.ts';
 import { type KeyPair, TestCa } from '../support/test-ca.ts';
 
 const ca = new TestCa('Certificates test CA');
@@ -34,28 +27,6 @@ type SecureTls = Exclude<ListenerTls, { mode: 'none' }>;
 
 function pair({ certificate, key }: KeyPair) {
   return { certificate: Buffer.from(certificate), key: new Secret(Buffer.from(key)) };
-}
-
-/** Who a listener says it is, by the common name of the certificate that it shows. */
-async function shown(upgrade: ReturnType<typeof serverUpgrade>, options: ConnectionOptions): Promise<string> {
-  const server = createServer({ allowHalfOpen: true });
-  const port = await listenOn(server);
-  const accepted = once(server, 'connection') as Promise<[Socket]>;
-  const client = connectTls({
-    socket: connect({ port, host: '127.0.0.1' }),
-    ca: ca.certificate,
-    checkServerIdentity: () => undefined,
-    ...options,
-  });
-  const [socket] = await accepted;
-  const secured = once(client, 'secureConnect');
-  const ours = await upgrade(socket, new AbortController().signal);
-  await secured;
-  const name = String(client.getPeerCertificate().subject.CN);
-  ours.destroy();
-  client.destroy();
-  server.close();
-  return name;
 }
 
 function upgradeOf(tls: SecureTls): ReturnType<typeof serverUpgrade> {
@@ -77,7 +48,7 @@ describe('the certificate of a listener with several', () => {
     ['__proto__', 'old'],
     ['', 'old'],
   ])('is for the name %j that of %s', async (servername, name) => {
-    expect(await shown(upgradeOf(several), { servername })).toBe(name);
+    expect(await shown(upgradeOf(several), ca, { servername })).toBe(name);
   });
 
   it('A25 does not grow with the names that clients make up', () => {
@@ -99,49 +70,16 @@ describe('the certificate of a listener with several', () => {
       servername: 'one.example.org',
     });
 
-    expect(await shown(upgradeOf(both), only('ECDHE-RSA-AES128-GCM-SHA256'))).toBe('one');
-    expect(await shown(upgradeOf(both), only('ECDHE-ECDSA-AES128-GCM-SHA256'))).toBe('curve');
+    expect(await shown(upgradeOf(both), ca, only('ECDHE-RSA-AES128-GCM-SHA256'))).toBe('one');
+    expect(await shown(upgradeOf(both), ca, only('ECDHE-ECDSA-AES128-GCM-SHA256'))).toBe('curve');
   });
 });
 
-interface Files extends Disposable {
-  readonly tls: SecureTls;
-  readonly events: Event[];
-  readonly store: CertificateStore;
-  readonly upgrade: ReturnType<typeof serverUpgrade>;
-  write(what: Partial<Record<'cert.pem' | 'key.pem', string>>): void;
-}
-
-/** A listener with a certificate in files, as a configuration names them. */
-function filed(): Files {
-  const home = mkdtempSync(join(tmpdir(), 'homing-certificates-'));
-  const write: Files['write'] = (what) => {
-    for (const [name, content] of Object.entries(what)) {
-      // As certbot and others do it: a new file takes the place of the old.
-      writeFileSync(join(home, `${name}.new`), content, { mode: 0o600 });
-      renameSync(join(home, `${name}.new`), join(home, name));
-    }
-  };
-  write({ 'cert.pem': old.certificate, 'key.pem': old.key });
-  const config = GOOD.replace('cert.pem', join(home, 'cert.pem')).replace('key.pem', join(home, 'key.pem'));
-  const { settings } = loadConfig(folder.write('homing.yaml', config));
-  const tls = settings.listeners[0]?.tls;
-  if (tls === undefined || tls.mode === 'none') throw new Error('the listener has no TLS');
-  const events: Event[] = [];
-  const store = new CertificateStore([tls], (event) => events.push(event));
-  const upgrade = serverUpgrade(() => store.contextsOf(tls), 'imap', 10_000);
-  const dispose = (): void => {
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true });
-  };
-  return { tls, events, store, upgrade, write, [Symbol.dispose]: dispose };
-}
-
-const NAMED = { servername: 'localhost' };
+const START = { 'cert.pem': old.certificate, 'key.pem': old.key };
 
 describe('certificates in use', () => {
   it('are told of at the start, with their end', async () => {
-    using files = filed();
+    using files = filed(START);
     await files.store.watch();
 
     expect(files.events).toEqual([
@@ -155,33 +93,33 @@ describe('certificates in use', () => {
   });
 
   it('are replaced when they are told to be read again', async () => {
-    using files = filed();
+    using files = filed(START);
     await files.store.watch();
     files.write({ 'cert.pem': one.certificate, 'key.pem': one.key });
-    const before = await shown(files.upgrade, NAMED);
+    const before = await shown(files.upgrade, ca);
     await files.store.reload();
 
-    expect([before, await shown(files.upgrade, NAMED)]).toEqual(['old', 'one']);
+    expect([before, await shown(files.upgrade, ca)]).toEqual(['old', 'one']);
     expect(files.events.at(-1)).toMatchObject({ event: 'certificateInUse', renewed: true });
   });
 
   it('are replaced by themselves when the files have changed, and then stayed as they are', async () => {
-    using files = filed();
+    using files = filed(START);
     await files.store.watch();
     await files.store.poll();
     files.write({ 'cert.pem': one.certificate });
     await files.store.poll();
     files.write({ 'key.pem': one.key });
     await files.store.poll();
-    const tooEarly = await shown(files.upgrade, NAMED);
+    const tooEarly = await shown(files.upgrade, ca);
     await files.store.poll();
     await files.store.poll();
 
-    expect([tooEarly, await shown(files.upgrade, NAMED)]).toEqual(['old', 'one']);
+    expect([tooEarly, await shown(files.upgrade, ca)]).toEqual(['old', 'one']);
     expect(files.events.map((event) => event.event)).toEqual(['certificateInUse', 'certificateInUse']);
   });
 
-  it.each<{ what: string; files: Parameters<Files['write']>[0]; why: string }>([
+  it.each<{ what: string; files: FileContents; why: string }>([
     {
       what: 'a key of another certificate',
       files: { 'cert.pem': one.certificate },
@@ -203,25 +141,47 @@ describe('certificates in use', () => {
       why: 'the certificate of CN=expired ended on',
     },
   ])('stay when there is $what instead, which is told of once', async ({ files: written, why }) => {
-    using files = filed();
+    using files = filed(START);
     await files.store.watch();
     files.write(written);
     for (let at = 0; at < 5; at += 1) await files.store.poll();
 
-    expect(await shown(files.upgrade, NAMED)).toBe('old');
+    expect(await shown(files.upgrade, ca)).toBe('old');
     const refused = files.events.filter((event) => event.event === 'certificateRefused');
     expect(refused).toEqual([expect.objectContaining({ detail: expect.stringContaining(why) })]);
     expect(JSON.stringify(refused)).not.toContain(CANARY);
     expect(refused.map((event) => entryFor(event).level)).toEqual(['error']);
   });
 
+  it('are replaced each by itself', async () => {
+    const further = { 'two.pem': two.certificate, 'two.key': two.key };
+    using files = filed(
+      { ...START, ...further },
+      'certificates: [{ certificateFile: two.pem, keyFile: two.key }]',
+    );
+    await files.store.watch();
+    files.write({ 'cert.pem': expired?.certificate ?? '', 'key.pem': expired?.key ?? '' });
+    files.write({ 'two.pem': wild.certificate, 'two.key': wild.key });
+    await files.store.reload();
+
+    expect(await shown(files.upgrade, ca, { servername: 'x.example.org' })).toBe('wild');
+    expect(await shown(files.upgrade, ca)).toBe('old');
+    expect(files.events.map((event) => event.event)).toEqual([
+      'certificateInUse',
+      'certificateInUse',
+      'certificateRefused',
+      'certificateInUse',
+    ]);
+  });
+
   it('are left to the sessions that have them', async () => {
-    let current = listenerTls(old);
-    const source = { files: [], read: () => current };
+    let current = old;
+    const read = () => [{ kind: 'pair' as const, file: '-', index: 0, pair: pair(current) }];
+    const source = { files: [], read };
     const tls = listenerTls(old, { source });
     await using running = await runListener({ listener: { tls } });
     const session = await greeted(running.port);
-    current = listenerTls(one);
+    current = one;
     await running.proxy.reloadCertificates();
     const later = await greeted(running.port);
     session.write('a NOOP\r\n');
