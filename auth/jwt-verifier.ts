@@ -1,5 +1,13 @@
 /** Bearer tokens that are JWTs (RFC 7519, RFC 9068), judged by their signature. */
-import { errors, type JWSAlgorithm, type JWTVerifyOptions, jwtVerify, type LocalJWKSet } from 'jose';
+import {
+  decodeProtectedHeader,
+  errors,
+  type JWSAlgorithm,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+  type LocalJWKSet,
+} from 'jose';
 import type { RotatingKeys } from './key-set.ts';
 import type { Secret } from './secret.ts';
 import { badToken, ProviderDown, type TokenRefusal, type TokenVerdict } from './token.ts';
@@ -78,12 +86,16 @@ async function verified(
 
 /** A provider that names its keys by no id may have a new one in the place of the old one. */
 function mayNeedNewerKeys(error: unknown): boolean {
-  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed;
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof UnusableKey
+  );
 }
 
 async function verifiedBy(jwt: string, keys: LocalJWKSet, options: JWTVerifyOptions): Promise<Claims> {
   try {
-    return (await jwtVerify(jwt, keys, options)).payload;
+    return await verifiedByKey(jwt, keys, options);
   } catch (error) {
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
       return await verifiedByOneOf(jwt, error, options);
@@ -98,29 +110,56 @@ async function verifiedByOneOf(
   candidates: errors.JWKSMultipleMatchingKeys,
   options: JWTVerifyOptions,
 ): Promise<Claims> {
+  let unusable: UnusableKey | undefined;
   for await (const key of candidates) {
     try {
-      return (await jwtVerify(jwt, key, options)).payload;
+      return await verifiedByKey(jwt, () => key, options);
     } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) {
+      if (error instanceof UnusableKey) {
+        unusable = error;
+      } else if (!(error instanceof errors.JWSSignatureVerificationFailed)) {
         throw error;
       }
     }
   }
-  throw new errors.JWSSignatureVerificationFailed();
+  throw unusable ?? new errors.JWSSignatureVerificationFailed();
+}
+
+/** A key of the provider that is broken, or too weak: others may be sound. */
+class UnusableKey extends Error {
+  override readonly name = 'UnusableKey';
+}
+
+async function verifiedByKey(jwt: string, key: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<Claims> {
+  try {
+    return (await jwtVerify(jwt, key, options)).payload;
+  } catch (error) {
+    if (isOfKey(error)) {
+      throw new UnusableKey(`${describeKey(jwt)} of the provider can not be used`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** jose lets through what the import throws, and refuses RSA keys with less than 2048 bits by a TypeError. */
+function isOfKey(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSInvalid ||
+    error instanceof errors.JWKInvalid ||
+    error instanceof TypeError ||
+    error instanceof DOMException
+  );
+}
+
+/** Its id as the token says it, which is the provider's: keys of other ids were not tried. */
+function describeKey(jwt: string): string {
+  const kid: unknown = decodeProtectedHeader(jwt).kid;
+  return typeof kid === 'string' ? `the key ${kid.slice(0, 100).replaceAll(/[^\x21-\x7e]/g, '?')}` : 'a key';
 }
 
 function refusalOf(error: unknown): TokenRefusal {
-  if (error instanceof ProviderDown) {
+  if (error instanceof ProviderDown || error instanceof UnusableKey) {
     return { ...badToken(error.message), reason: 'providerDown' };
-  }
-  // jose refuses keys that it can't use by a TypeError, as those of RSA with less than 2048 bits.
-  if (
-    error instanceof errors.JWKSInvalid ||
-    error instanceof errors.JWKInvalid ||
-    error instanceof TypeError
-  ) {
-    return { ...badToken('a key of the provider can not be used'), reason: 'providerDown' };
   }
   if (error instanceof errors.JWTExpired) {
     const agoS = Math.round(Date.now() / 1000 - Number(error.payload.exp));

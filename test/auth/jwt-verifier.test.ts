@@ -268,17 +268,34 @@ describe('the keys of a provider', () => {
     );
   });
 
-  it('that are weak, private or broken make no token bad', async () => {
+  it('that are weak make no token bad', async () => {
     const rsa = await generateKeyPair('RS256', { extractable: true });
     const weak = { kty: 'RSA', n: Buffer.alloc(128, 0xff).toString('base64url'), e: 'AQAB', kid: 'k1' };
     const signer = { header: { alg: 'RS256', kid: 'k1' }, privateKey: rsa.privateKey, jwk: weak };
 
-    expect(await verify(await sign(signer), {}, keysOf([signer]))).toBe(
-      'providerDown: a key of the provider can not be used',
+    const said = await verify(await sign(signer), {}, keysOf([signer]));
+    expect(said).toBe('providerDown: the key k1 of the provider can not be used');
+  });
+
+  it.each([
+    ['ES256', { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }],
+    ['RS256', { kty: 'RSA', n: '!', e: 'AQAB' }],
+    ['EdDSA', { kty: 'OKP', crv: 'Ed25519', x: 'AA' }],
+    ['RS256', { kty: 'RSA', n: 7, e: null }],
+  ])('that are broken (%s %o) are named, and keep no other from being used', async (alg, jwk) => {
+    const own = await makeKey(alg, 'kid\r\n"of\u202ethe provider');
+    const broken = { ...own, jwk: { ...jwk, kid: own.header.kid } };
+    const unnamed = { ...(await makeKey(alg)), header: { alg } };
+    const keys = keysOf([broken, KEY, unnamed]);
+    expect(await verify(await sign(broken), {}, keys)).toBe(
+      'providerDown: the key kid??"of?the?provider of the provider can not be used',
     );
-    const broken = { ...signer, jwk: { ...weak, n: '!' } };
-    expect(await verify(await sign(signer), {}, keysOf([broken]))).toBe(
-      'providerDown: a key of the provider can not be used',
-    );
+    expect(await verify(await sign(KEY), {}, keys)).toBe('ann@example.org');
+    expect(await verify(await sign(unnamed), {}, keys)).toBe('ann@example.org');
+  });
+
+  it('that were broken are loaded again', async () => {
+    const sets = keysOf([{ ...KEY, jwk: { ...KEY.jwk, x: 'AA' } }], [KEY]);
+    expect(await verify(await sign(KEY), {}, sets)).toBe('ann@example.org');
   });
 });
