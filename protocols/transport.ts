@@ -12,10 +12,10 @@ export interface TlsState {
   /** The client's, where it showed one that we don't trust; it is as good as none. */
   readonly refusedCertificate?: RefusedCertificate;
   /**
-   * Gives the octets that only the two ends of this TLS connection know: `tls-exporter` (RFC 9266). `undefined` where
-   * there are none: before TLS 1.3, and where somebody else ended the TLS.
+   * Gives the octets that only the two ends of this TLS connection know: `tls-exporter` (RFC 9266); `undefined` once it
+   * is gone. It's left undefined where there never are any: before TLS 1.3, and where somebody else ended the TLS.
    */
-  channelBinding(): Buffer | undefined;
+  readonly channelBinding: (() => Buffer | undefined) | undefined;
 }
 
 /** A certificate that proves nothing. */

@@ -84,7 +84,7 @@ function tlsState(tls: ProxiedTls, authority: Buffer | undefined): TlsState {
     serverName: utf8(authority),
     ...certificateOf(tls),
     // Its ends are the client and the balancer. A client that bound its proof to it would find us a man in the middle.
-    channelBinding: () => undefined,
+    channelBinding: undefined,
   };
 }
 

@@ -78,13 +78,19 @@ export function offerMechanisms(
   parts: MechanismParts,
   context: LoginContext,
 ): FrontendTerms['mechanisms'] {
-  return (tls) =>
+  const make = (tls: TlsState | undefined) =>
     new Map(
       names.flatMap((name) => {
         const made = MAKERS.get(name)?.({ ...parts, names, context, tls });
         return made === undefined ? [] : [[name, made] as const];
       }),
     );
+  let last: { readonly tls: TlsState | undefined; readonly offered: ReturnType<typeof make> } | undefined;
+  // Greeting, capabilities and login ask each for the same.
+  return (tls) => {
+    if (last === undefined || last.tls !== tls) last = { tls, offered: make(tls) };
+    return last.offered;
+  };
 }
 
 /** Prepares APOP for a connection, where its listener names that. */
@@ -109,18 +115,21 @@ function offerExternal({ external, tls }: Terms): SaslServerFactory | undefined 
 }
 
 function makeScramPlus(terms: Terms): SaslServerFactory | undefined {
-  const octets = terms.tls?.channelBinding();
-  return octets && scramFactory('sha256', { kind: 'bound', octets }, terms);
+  const binding = terms.tls?.channelBinding;
+  // What nobody can know stands for the binding of a connection that is gone.
+  return (
+    binding && scramFactory('sha256', () => ({ kind: 'bound', octets: binding() ?? randomBytes(32) }), terms)
+  );
 }
 
 function makeScram(hash: ScramHash, terms: Terms): SaslServerFactory {
-  const plusOffered = terms.names.includes(PLUS) && terms.tls?.channelBinding() !== undefined;
-  return scramFactory(hash, { kind: plusOffered ? 'boundElsewhere' : 'unbound' }, terms);
+  const plusOffered = terms.names.includes(PLUS) && terms.tls?.channelBinding !== undefined;
+  return scramFactory(hash, () => ({ kind: plusOffered ? 'boundElsewhere' : 'unbound' }), terms);
 }
 
-function scramFactory(hash: ScramHash, channel: ChannelUse, terms: Terms): SaslServerFactory {
+function scramFactory(hash: ScramHash, channel: () => ChannelUse, terms: Terms): SaslServerFactory {
   const find = findScramKeys(hash, storedAccounts(terms), terms.scram);
-  return () => scramServer({ hash, channel, find });
+  return () => scramServer({ hash, channel: channel(), find });
 }
 
 function storedAccounts({

@@ -182,13 +182,18 @@ function tlsState(socket: TLSSocket): TlsState {
     serverName: typeof serverName === 'string' ? serverName : undefined,
     clientCertificate: trusted,
     ...(refused === undefined ? {} : { refusedCertificate: refused }),
-    channelBinding: () => channelBinding(socket),
+    channelBinding: channelBindingOf(socket),
   };
 }
 
 // RFC 9266 section 3; in TLS 1.2 it holds only with the extended master secret, of which Node tells nothing.
-function channelBinding(socket: TLSSocket): Buffer | undefined {
-  return socket.getProtocol() === 'TLSv1.3'
-    ? socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
-    : undefined;
+function channelBindingOf(socket: TLSSocket): TlsState['channelBinding'] {
+  if (socket.getProtocol() !== 'TLSv1.3') {
+    return undefined;
+  }
+  // A socket that is gone has nothing to export from.
+  return () =>
+    socket.destroyed
+      ? undefined
+      : socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
 }

@@ -122,7 +122,7 @@ describe('M8 EXTERNAL (RFC 4422 appendix A)', () => {
 });
 
 describe('M8 the offer of EXTERNAL', () => {
-  const TLS = { version: 'TLSv1.3', cipher: 'x', serverName: undefined, channelBinding: () => undefined };
+  const TLS = { version: 'TLSv1.3', cipher: 'x', serverName: undefined, channelBinding: undefined };
   const parts = {
     authenticator: {
       authenticate: () => Promise.reject(new Error('not asked')),

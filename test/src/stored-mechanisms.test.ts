@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createAuthenticator } from '../../auth/authenticator.ts';
 import { openLdif } from '../../auth/ldif.ts';
 import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
@@ -40,7 +40,7 @@ async function connect(protocol: MailProtocol, names: readonly string[], tls = t
   const transport = new MemoryTransport(tls);
   const frontend = protocol.frontend(new Channel(transport), { ...TERMS, ...offered(names) });
   await frontend.greet();
-  return { frontend, transport, binding: transport.tls?.channelBinding() ?? Buffer.alloc(0) };
+  return { frontend, transport, binding: transport.tls?.channelBinding?.() ?? Buffer.alloc(0) };
 }
 
 /** Sends a line and gives what came last behind `+ `. */
@@ -67,12 +67,33 @@ describe('the mechanisms of a connection', () => {
       cipher: 'x',
       serverName: undefined,
       clientCertificate: undefined,
-      channelBinding: () => (bindable ? Buffer.alloc(32) : undefined),
+      channelBinding: bindable ? () => Buffer.alloc(32) : undefined,
     });
 
     expect(listed(true)).toEqual(['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'CRAM-MD5', 'PLAIN']);
     expect(listed(false)).toEqual(['SCRAM-SHA-256', 'CRAM-MD5', 'PLAIN']);
     expect(listed()).toEqual(['SCRAM-SHA-256', 'CRAM-MD5', 'PLAIN']);
+  });
+
+  it('are made once, and ask for the binding only when a client binds to it', () => {
+    const { mechanisms } = offered(['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'SCRAM-SHA-1']);
+    const channelBinding = vi.fn(() => Buffer.alloc(32));
+    const tls = {
+      version: 'TLSv1.3',
+      cipher: 'x',
+      serverName: undefined,
+      clientCertificate: undefined,
+      channelBinding,
+    };
+
+    const inClear = mechanisms(undefined);
+    const first = mechanisms(tls);
+    expect(mechanisms(tls)).toBe(first);
+    expect(inClear.has('SCRAM-SHA-256-PLUS')).toBe(false);
+    first.get('SCRAM-SHA-256')?.();
+    expect(channelBinding).not.toHaveBeenCalled();
+    first.get('SCRAM-SHA-256-PLUS')?.();
+    expect(channelBinding).toHaveBeenCalledOnce();
   });
 
   it('M9 are listed by both protocols just as they are offered', async () => {
