@@ -63,12 +63,7 @@ export class SocketTransport implements Accepted {
     };
     this.local = introduction?.local ?? { ip: plainIp(socket.localAddress), port: socket.localPort ?? 0 };
     this.tls = introduction?.tls ?? (socket instanceof TLSSocket ? tlsState(socket) : undefined);
-    socket.on('drain', this.#drain);
-    socket.on('end', this.#end);
-    socket.on('error', (error) => {
-      this.#error = error;
-    });
-    socket.on('close', () => this.#close());
+    socket.on('drain', this.#drain).on('end', this.#end).on('error', this.#fail).on('close', this.#close);
   }
 
   attach(sink: Sink): void {
@@ -111,7 +106,7 @@ export class SocketTransport implements Accepted {
       }
     };
     this.attach({ ...NOBODY, octets: drop });
-    if (this.#closed || (this.#ended && this.#socket.writableFinished)) {
+    if (this.#socket.closed || (this.#ended && this.#socket.writableFinished)) {
       this.#socket.destroy();
       return;
     }
@@ -147,6 +142,9 @@ export class SocketTransport implements Accepted {
   #letGo(): void {
     this.#sink = NOBODY;
     this.#socket.off('data', this.#data).off('drain', this.#drain).off('end', this.#end);
+    // Nothing holds this transport from now on, for as long as the session is relayed; and an error that nobody
+    // listens for would end the process.
+    this.#socket.off('close', this.#close).off('error', this.#fail).off('error', ignore).on('error', ignore);
   }
 
   readonly #data = (chunk: Buffer): void => {
@@ -162,11 +160,18 @@ export class SocketTransport implements Accepted {
     this.#sink.ended();
   };
 
-  #close(): void {
+  readonly #fail = (error: Error): void => {
+    this.#error = error;
+  };
+
+  readonly #close = (): void => {
     this.#closed = true;
     this.#sink.closed(this.#error);
-  }
+  };
 }
+
+/** Takes the errors of a socket whose connection goes on elsewhere, where they are told too. */
+function ignore(): void {}
 
 /** IPv4 addresses as such, also where a dual-stack socket shows them mapped into IPv6. */
 export function plainIp(address: string | undefined): string {
