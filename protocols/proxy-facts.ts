@@ -1,5 +1,4 @@
 /** What a PROXY header tells, and that one tells nothing that can be believed. */
-import { SocketAddress } from 'node:net';
 import type { Address } from './transport.ts';
 
 /** Octets that are no PROXY header, or one that can't be believed: close the connection, say nothing. */
@@ -56,9 +55,3 @@ export const NOTHING_SAID: ProxyHeader = {
   uniqueId: undefined,
   tls: undefined,
 };
-
-/** The one way to write an address, as sockets show it: it's a key of limits. IPv4 in IPv6 is IPv4. */
-export function canonicalIp(ip: string): string {
-  const family = ip.includes(':') ? 'ipv6' : 'ipv4';
-  return new SocketAddress({ address: ip, family }).address.replace(/^::ffff:(?=\d+\.)/, '');
-}

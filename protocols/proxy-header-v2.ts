@@ -1,7 +1,7 @@
 /** Version 2 of the PROXY protocol: a binary header, with addresses and vectors of type, length and value. */
 import { crc32c } from './crc32c.ts';
+import { canonicalIp } from './ip.ts';
 import {
-  canonicalIp,
   NOTHING_SAID,
   type ProxiedEnds,
   type ProxiedTls,

@@ -1,12 +1,7 @@
 /** The header by which a balancer introduces a connection: PROXY protocol, version 1 and 2, as HAProxy defines it. */
 import { isIPv4, isIPv6 } from 'node:net';
-import {
-  canonicalIp,
-  NOTHING_SAID,
-  type ProxiedEnds,
-  ProxyHeaderError,
-  type ReadHeader,
-} from './proxy-facts.ts';
+import { canonicalIp } from './ip.ts';
+import { NOTHING_SAID, type ProxiedEnds, ProxyHeaderError, type ReadHeader } from './proxy-facts.ts';
 import { parseBinary, SIGNATURE } from './proxy-header-v2.ts';
 
 /** The longest line of version 1, its CRLF included. */

@@ -8,10 +8,11 @@ import {
   type TLSSocketOptions,
 } from 'node:tls';
 import { Deadline } from '../auth/deadline.ts';
+import { plainIp } from '../protocols/ip.ts';
 import type { NodeTls } from './settings.ts';
 import { contextFor, type TlsContexts } from './tls-contexts.ts';
 import { describeTlsProblem } from './tls-problem.ts';
-import { NothingSaid, plainIp, type Upgrade } from './transport.ts';
+import { NothingSaid, type Upgrade } from './transport.ts';
 
 /**
  * Prepares TLS towards clients.

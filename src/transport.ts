@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { plainIp } from '../protocols/ip.ts';
 import type { Address, Sink, TlsState, Transport } from '../protocols/transport.ts';
 import { clientCertificateOf } from './client-certificate.ts';
 
@@ -172,11 +173,6 @@ export class SocketTransport implements Accepted {
 
 /** Takes the errors of a socket whose connection goes on elsewhere, where they are told too. */
 function ignore(): void {}
-
-/** IPv4 addresses as such, also where a dual-stack socket shows them mapped into IPv6. */
-export function plainIp(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
-}
 
 function tlsState(socket: TLSSocket): TlsState {
   const serverName: unknown = socket.servername;

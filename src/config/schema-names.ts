@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { DEFAULT_PUNCTUATION, type NameOptions } from '../../auth/names.ts';
+import { canonicalIp } from '../../protocols/ip.ts';
 import type { Report } from './report.ts';
 import { domain } from './values.ts';
 
@@ -79,9 +79,5 @@ export function buildNames({ domainByAddress: _, domainAliases, ...names }: Name
 
 /** Gives the default domains by local address, in the spelling that the system has for it. */
 export function domainsByAddress({ domainByAddress }: NamesConfig): ReadonlyMap<string, string> {
-  return new Map(Object.entries(domainByAddress).map(([address, to]) => [shortest(address), to]));
-}
-
-function shortest(address: string): string {
-  return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+  return new Map(Object.entries(domainByAddress).map(([address, to]) => [canonicalIp(address), to]));
 }

@@ -12,7 +12,8 @@ describe('names', () => {
   });
 
   it('have a default domain by listener, and by local address in any spelling', () => {
-    const byAddress = "names: { domainByAddress: { 192.0.2.1: a.example, '2001:DB8:0::1': b.example } }";
+    const addresses = "192.0.2.1: a.example, '2001:DB8:0::1': b.example, '::FFFF:c000:203': d.example";
+    const byAddress = `names: { domainByAddress: { ${addresses} } }`;
     const listener = good('port: 1143,', 'port: 1143, defaultDomain: c.example,');
     const { listeners } = folder.load(`${listener}${byAddress}\n`).settings;
 
@@ -21,6 +22,7 @@ describe('names', () => {
       byAddress: new Map([
         ['192.0.2.1', 'a.example'],
         ['2001:db8::1', 'b.example'],
+        ['192.0.2.3', 'd.example'],
       ]),
     });
   });
