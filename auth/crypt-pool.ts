@@ -6,7 +6,9 @@ const idle = new Set<Worker>();
 
 /**
  * Computes a crypt(3) hash in a thread. The caller has a place to hash, so that threads are few; the threads are kept,
- * and keep no process alive that has nothing else to do.
+ * and keep no process alive that has nothing else to do. A hash is computed to its end, at most a second, though its
+ * client may have left: a login that nobody judged counts as a guess, also of who had the right password, and the thread
+ * that would be ended costs as much to start anew as an ordinary hash. Who waits for a place gives it up when he leaves.
  * @throws {Error} when the thread ended, as when memory is short.
  */
 export async function computeCrypt(job: CryptJob): Promise<string> {
