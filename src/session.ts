@@ -44,7 +44,7 @@ export class Session implements Waiter {
   readonly #terms: SessionTerms;
   readonly #context: SessionContext;
   readonly #report: SessionReport;
-  #phase: 'waiting' | 'loggingIn' | 'relayed' = 'waiting';
+  #phase: 'waiting' | 'loggingIn' | 'answering' | 'relayed' = 'waiting';
   /** Why it ends before its time. */
   #ending: 'draining' | 'evicted' | undefined;
   /** Whose connection it is, and where the client connected to: as a balancer says, once it has. */
@@ -85,7 +85,9 @@ export class Session implements Waiter {
   }
 
   evict(): boolean {
-    if (this.#phase !== 'waiting' || this.#ending !== undefined) {
+    // Who only waits to be told that his login failed holds a place for nothing.
+    const mayGo = this.#phase === 'waiting' || this.#phase === 'answering';
+    if (!mayGo || this.#ending !== undefined) {
       return false;
     }
     this.#ending = 'evicted';
@@ -140,7 +142,7 @@ export class Session implements Waiter {
   /** Has the client introduced by its balancer. Before that nothing is sent and no TLS begun: who it is decides it all. */
   async #meet(): Promise<Transport | undefined> {
     const waiting = new AbortController();
-    this.#leave = () => waiting.abort(new Error('the proxy is stopping'));
+    this.#leave = () => waiting.abort(this.#whyEnding());
     using deadline = new Deadline(this.#context.times.proxyHeaderMs, waiting.signal);
     try {
       const { header, unread } = await receiveHeader(this.#accepted, deadline.signal);
@@ -158,6 +160,14 @@ export class Session implements Waiter {
     }
   }
 
+  #whyEnding(): Error {
+    return new Error(
+      this.#ending === 'evicted'
+        ? 'its place went to another connection (limits.unauthenticated, unauthenticatedPerAddress)'
+        : 'the proxy is stopping',
+    );
+  }
+
   #unmet(error: unknown): 'healthCheck' | 'draining' | 'evicted' | 'badProxyHeader' {
     if (this.#ending !== undefined) return this.#ending;
     return error instanceof NothingSaid ? 'healthCheck' : 'badProxyHeader';
@@ -168,15 +178,12 @@ export class Session implements Waiter {
       return undefined;
     }
     const handshake = new AbortController();
-    this.#leave = () => handshake.abort(new Error('the proxy is stopping'));
+    this.#leave = () => handshake.abort(this.#whyEnding());
     try {
       return await client.upgradeTls(handshake.signal);
     } catch (error) {
       const how = error instanceof NothingSaid ? 'disconnected' : 'tlsFailed';
-      this.#report.connectionEnd(
-        this.#ending === 'evicted' ? 'evicted' : how,
-        error instanceof Error ? error.message : String(error),
-      );
+      this.#report.connectionEnd(this.#ending ?? how, error instanceof Error ? error.message : String(error));
       return undefined;
     }
   }
@@ -209,8 +216,24 @@ export class Session implements Waiter {
   async #serveLogin(attempt: LoginAttempt): Promise<Relayed | undefined> {
     const startedMs = performance.now();
     const findings: Findings = {};
+    const guard = this.#context.throttle?.watch(this.#ends.remote.ip, triedBy(attempt.proof));
+    const taken = await this.#takeHome(attempt, guard, findings);
+    if (taken instanceof LoginFailure) {
+      await this.#refuse({ attempt, guard, startedMs }, taken, findings);
+      return undefined;
+    }
+    this.#report.login(attempt, 'ok', findings, startedMs);
+    await guard?.end({ result: 'ok', who: taken.user });
+    return taken;
+  }
+
+  /** What a failed login had opened is closed when this returns: nothing is held while its answer waits. */
+  async #takeHome(
+    attempt: LoginAttempt,
+    guard: LoginWatch | undefined,
+    findings: Findings,
+  ): Promise<Relayed | LoginFailure> {
     const { remote: client, local: listener } = this.#ends;
-    const guard = this.#context.throttle?.watch(client.ip, triedBy(attempt.proof));
     const { protocol, domains } = this.#terms;
     // What a node opened belongs to the relay, and to nobody else if there comes none.
     using opened = new DisposableStack();
@@ -223,12 +246,10 @@ export class Session implements Waiter {
       opened.adopt(node.transport, (transport) => transport.destroy());
       const relay = new Relay(attempt.accept(node.welcome), node, this.#context.times.halfCloseMs);
       opened.move();
-      this.#report.login(attempt, 'ok', findings, startedMs);
-      await guard?.end({ result: 'ok', who: findings.user ?? '' });
+      this.#leave = () => relay.stop();
       return { relay, user: findings.user ?? '', node: findings.node ?? '', counted };
     } catch (error) {
-      await this.#refuse({ attempt, guard, startedMs }, this.#failureOf(error, attempt.abandoned), findings);
-      return undefined;
+      return this.#failureOf(error, attempt.abandoned);
     }
   }
 
@@ -242,6 +263,7 @@ export class Session implements Waiter {
     findings.detail = message === '' ? undefined : message;
     this.#report.login(attempt, reason, findings, startedMs);
     const { failureMs } = this.#context.times;
+    this.#phase = 'answering';
     await waitToAnswer(startedMs, guard?.delayMs(failureMs) ?? failureMs);
     // Who left is told nothing, so leaving early does not tell earlier what became of a guess.
     if (!attempt.abandoned.aborted) {
@@ -253,7 +275,6 @@ export class Session implements Waiter {
     using _ = counted;
     const startedMs = performance.now();
     this.#phase = 'relayed';
-    this.#leave = () => relay.stop();
     const end = await relay.finished;
     this.#report.sessionEnd({ user, node, ...end, ms: performance.now() - startedMs });
   }

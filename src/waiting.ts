@@ -7,7 +7,7 @@ export interface Waiter {
 }
 
 export interface WaitingLimits {
-  /** The most of one address; `undefined` for no limit. */
+  /** The most of one address, once a quarter of all places is taken; `undefined` for no limit. */
   readonly perAddress: number | undefined;
   /** The most in all; `undefined` for no limit. */
   readonly max: number | undefined;
@@ -17,6 +17,8 @@ export interface WaitingLimits {
 
 /** Beyond this part of the places, who has one has less time. */
 const CROWDED = 0.8;
+/** Below this part of the places an address may have any number: an office that comes back at once harms nobody. */
+const SCARCE = 0.25;
 
 /**
  * The connections that have not logged in yet, the oldest first. Who opens connections and says nothing takes places
@@ -45,7 +47,8 @@ export class Waiting {
     const { perAddress = Number.POSITIVE_INFINITY, max = Number.POSITIVE_INFINITY, isShared } = this.#limits;
     const address = isShared(ip) ? undefined : addressKeys(ip).address;
     const same = address === undefined ? undefined : this.#byAddress.get(address);
-    const isFull = same !== undefined && same.size >= perAddress;
+    const isScarce = max === Number.POSITIVE_INFINITY || this.#all.size >= SCARCE * max;
+    const isFull = isScarce && same !== undefined && same.size >= perAddress;
     if (isFull && !this.#evictOldest(same.values())) {
       return undefined;
     }

@@ -41,7 +41,7 @@ const limitsSchema = z.strictObject({
     .min(1)
     .default(20)
     .describe(
-      'the same of one IPv4 address, or of a /64 of IPv6; not where throttle.exempt or balancers has it',
+      'the same of one IPv4 address, or of a /64 of IPv6, once a quarter of them is taken; not where throttle.exempt or balancers has it',
     ),
   sessionsPerUser: z.int().min(1).optional().describe('sessions of one user; no limit if it is left out'),
   sessionsPerUserAndAddress: z

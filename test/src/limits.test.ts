@@ -49,6 +49,21 @@ describe('too many connections that say nothing (A21)', () => {
     }
   });
 
+  it('hold no place while a failed login waits for its answer (A19)', async () => {
+    await using running = await runListener({ limits: { unauthenticated: 1 }, times: { failureMs: 60_000 } });
+    await using guesser = await greeted(running.port, '127.0.0.2');
+    guesser.send('a LOGIN u p');
+    await running.event('login');
+
+    await using honest = await greeted(running.port, '127.0.0.3');
+
+    expect(await guesser.line()).toBe(BYE.trimEnd());
+    expect(await guesser.lineOrEnd()).toBeUndefined();
+    honest.send('a NOOP');
+    expect(await honest.line()).toMatch(/^a OK/);
+    expect(running.events.filter(({ event }) => event === 'login')).toHaveLength(1);
+  });
+
   it('end the oldest of all when all places are taken', async () => {
     await using running = await runListener({ limits: { unauthenticated: 2 } });
     await using oldest = await greeted(running.port, '127.0.0.2');

@@ -20,6 +20,16 @@ describe('the connections that wait for their login', () => {
     expect(evicted).toEqual(['a', 'b']);
   });
 
+  it('let an office in at once while there is room (A20)', () => {
+    const { enter, evicted } = setUp(2, 40);
+
+    for (let at = 0; at < 10; at += 1) enter(`${at}`);
+    expect(evicted).toEqual([]);
+
+    enter('one more');
+    expect(evicted).toEqual(['0']);
+  });
+
   it('count a /64 of IPv6 as one address (A21)', () => {
     const { enter, evicted } = setUp(1, undefined);
 
