@@ -14,11 +14,13 @@ export function answerTime(startedMs: number, failedMs: number, failureMs: numbe
     : Math.ceil(Math.max(startedMs + failureMs, failedMs) / TICK_MS) * TICK_MS;
 }
 
-/** Waits until a failed login may be answered, also for a client that is gone: it holds nothing but a timer. */
-export async function waitToAnswer(startedMs: number, failureMs: number): Promise<void> {
+/** Waits until a failed login may be answered; no longer than its client is there. It holds nothing but a timer. */
+export async function waitToAnswer(startedMs: number, failureMs: number, gone: AbortSignal): Promise<void> {
   const nowMs = performance.now();
   const waitMs = answerTime(startedMs, nowMs, failureMs) - nowMs;
   if (waitMs > 0) {
-    await sleep(waitMs);
+    await sleep(waitMs, undefined, { signal: gone }).catch(() => {
+      // Nobody waits for the answer any more.
+    });
   }
 }

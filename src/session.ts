@@ -264,7 +264,7 @@ export class Session implements Waiter {
     this.#report.login(attempt, reason, findings, startedMs);
     const { failureMs } = this.#context.times;
     this.#phase = 'answering';
-    await waitToAnswer(startedMs, guard?.delayMs(failureMs) ?? failureMs);
+    await waitToAnswer(startedMs, guard?.delayMs(failureMs) ?? failureMs, attempt.abandoned);
     // Who left is told nothing, so leaving early does not tell earlier what became of a guess.
     if (!attempt.abandoned.aborted) {
       attempt.reject(WIRE_ANSWER[reason], this.#report.id);
