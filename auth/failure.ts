@@ -31,6 +31,7 @@ export type Reason =
   | 'loop'
   | 'draining'
   | 'abandoned'
+  | 'cancelled'
   | 'bug';
 
 /** What a client may be told. Each protocol has one table that says it in its own words. */
@@ -44,6 +45,8 @@ export type WireAnswer =
   | 'tooMany'
   | 'unavailable'
   | 'inUse'
+  /** It ended its own login, by not taking what the mechanism says last. */
+  | 'cancelled'
   /** Nothing was judged: the client's binding is not to our TLS, or of a kind that we do not have. */
   | 'unbound';
 
@@ -85,6 +88,7 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   draining: 'unavailable',
   // Nobody is there to be told.
   abandoned: 'unavailable',
+  cancelled: 'cancelled',
   bug: 'unavailable',
 };
 
@@ -99,6 +103,7 @@ export const COUNTS_AS_GUESS: Readonly<Record<WireAnswer, boolean>> = {
   tooMany: false,
   unavailable: false,
   inUse: false,
+  cancelled: false,
   unbound: false,
 };
 

@@ -35,6 +35,7 @@ export class Channel implements Sink {
   #reader: Waiter | undefined;
   #writer: Waiter | undefined;
   #paused = false;
+  #deaf = false;
   /** Octets that the piece that is waited for may have. */
   #wanted = 0;
   #writable = true;
@@ -201,13 +202,23 @@ export class Channel implements Sink {
     }
   }
 
+  /** Hears nothing more: each read fails for this reason, and what comes is dropped. What is written still goes out. */
+  refuseInput(reason: Error): void {
+    this.#deaf = true;
+    this.#failure = reason;
+    this.#input.takeAll();
+    this.#resumeBelow(1);
+  }
+
   octets(chunk: Buffer): void {
+    if (this.#deaf) return;
     this.#input.push(chunk);
     if (this.#input.length > Math.max(MAX_UNPARSED_OCTETS, this.#wanted) && !this.#paused) {
       this.#paused = true;
       this.#transport.pause();
     }
-    this.#wakeReader();
+    this.#reader?.resolve();
+    this.#reader = undefined;
   }
 
   drained(): void {
@@ -254,12 +265,6 @@ export class Channel implements Sink {
     await new Promise<void>((resolve, reject) => {
       this.#reader = { resolve, reject };
     });
-  }
-
-  #wakeReader(): void {
-    const reader = this.#reader;
-    this.#reader = undefined;
-    reader?.resolve();
   }
 
   #expire(): void {

@@ -61,6 +61,9 @@ export interface Frontend {
   bye(answer: WireAnswer): void;
 }
 
+/** What became of the last message of a mechanism: whether the client took it, did not, or is not there to say so. */
+export type Conclusion = 'received' | 'cancelled' | 'gone';
+
 /** A login that the client asks for; exactly one of `accept` and `reject` follows. */
 export interface LoginAttempt {
   readonly kind: 'login';
@@ -72,6 +75,11 @@ export interface LoginAttempt {
   readonly ttl: number | undefined;
   /** Aborts when the client is gone, so that nothing is done for it any more. */
   readonly abandoned: AbortSignal;
+  /**
+   * Says what the mechanism says last to a client that proved itself, which is as good as saying that its password is
+   * right: to be called once, when the login is admitted. The login may only go on when it was received.
+   */
+  conclude(): Promise<Conclusion>;
   /** Tells the client that it is in, and gives up the connection for the relay. */
   accept(welcome: NodeWelcome): Detached;
   /** Tells the client why not; `reference` helps to find the log line. The connection goes on. */

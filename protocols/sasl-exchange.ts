@@ -1,13 +1,19 @@
 import { decodeBase64 } from '../auth/base64.ts';
 import type { Proof, SaslServer } from '../auth/sasl.ts';
-import { type Channel, Disconnected } from './channel.ts';
+import { type Channel, DeadlinePassed, Disconnected, InputTooLong } from './channel.ts';
+import type { Conclusion } from './protocol.ts';
 
 /** No mechanism that we know needs as many. */
 const MAX_STEPS = 8;
 
 /** How a client's SASL exchange ended. */
 export type ExchangeOutcome =
-  | { readonly kind: 'proof'; readonly proof: Proof; readonly last?: Buffer }
+  | {
+      readonly kind: 'proof';
+      readonly proof: Proof;
+      /** What a client that proved itself is told when it is admitted, and not before. */
+      readonly last?: Buffer;
+    }
   | { readonly kind: 'aborted' | 'badBase64' | 'malformed' };
 
 /** What a client answered to a challenge. */
@@ -17,8 +23,6 @@ export type ClientResponse = Buffer | 'aborted' | 'badBase64';
 export interface SaslFraming {
   challenge(octets: Buffer): Promise<void>;
   response(): Promise<ClientResponse>;
-  /** Whether the outcome itself can carry what the mechanism says last to a client that proved itself. */
-  readonly lastInOutcome: boolean;
 }
 
 /**
@@ -33,7 +37,6 @@ export function base64Lines(channel: Channel, maxOctets: number): SaslFraming {
       const line = (await channel.readLine(maxOctets)).toString('latin1');
       return line === '*' ? 'aborted' : (decodeBase64(line) ?? 'badBase64');
     },
-    lastInOutcome: false,
   };
 }
 
@@ -69,43 +72,47 @@ export async function runSaslExchange(
         response = await framing.response();
         break;
       case 'proof':
-        return step.last === undefined ? step : await sayLast(channel, framing, step.proof, step.last);
+        if (step.proof.kind !== 'refuted' || step.last === undefined) {
+          return step;
+        }
+        // RFC 7628 section 3.2.3 wants ^A; clients send that, nothing, or `*`, and all have been told the error.
+        await receiptOf(channel, framing, step.last);
+        return { kind: 'proof', proof: step.proof };
     }
   }
   return { kind: 'malformed' };
 }
 
-/** Says what the mechanism says last, and takes the client's word that it heard it. */
-async function sayLast(
+/**
+ * Says what a mechanism says last to a client that proved itself, and takes its word that it heard it, within the
+ * time that it has before its login.
+ */
+export async function concludeExchange(
   channel: Channel,
   framing: SaslFraming,
-  proof: Proof,
-  last: Buffer,
-): Promise<ExchangeOutcome> {
-  if (proof.kind === 'refuted') {
-    // RFC 7628 section 3.2.3 wants ^A; clients send that, nothing, or `*`, and all have been told the error.
-    await answeredOrGone(channel, framing, last);
-    return { kind: 'proof', proof };
+  last: Buffer | undefined,
+): Promise<Conclusion> {
+  if (last === undefined) {
+    return 'received';
   }
-  if (framing.lastInOutcome) {
-    return { kind: 'proof', proof, last };
+  channel.resumeClock();
+  const receipt = await receiptOf(channel, framing, last);
+  channel.stopClock();
+  if (receipt === 'gone') {
+    return receipt;
   }
-  const answer = await answeredOrGone(channel, framing, last);
-  if (typeof answer === 'string' && answer !== 'gone') {
-    return { kind: answer };
-  }
-  return answer.length === 0 || answer === 'gone' ? { kind: 'proof', proof } : { kind: 'malformed' };
+  return typeof receipt !== 'string' && receipt.length === 0 ? 'received' : 'cancelled';
 }
 
 /**
- * Who leaves when he has seen what became of his proof must not leave without a trace: the login goes on to be logged
- * and counted, on a connection that is closed, so that it comes to nothing else.
+ * Who has seen what became of his proof must not leave without a trace, however he does: the login goes on to be logged
+ * and counted, on a connection that hears nothing more, so that it comes to nothing else.
  */
-async function answeredOrGone(
+async function receiptOf(
   channel: Channel,
   framing: SaslFraming,
   last: Buffer,
-): Promise<ClientResponse | 'gone'> {
+): Promise<ClientResponse | 'tooLong' | 'gone'> {
   try {
     await framing.challenge(last);
     return await framing.response();
@@ -113,6 +120,10 @@ async function answeredOrGone(
     if (error instanceof Disconnected) {
       channel.close();
       return 'gone';
+    }
+    if (error instanceof DeadlinePassed || error instanceof InputTooLong) {
+      channel.refuseInput(error);
+      return error instanceof InputTooLong ? 'tooLong' : 'gone';
     }
     throw error;
   }

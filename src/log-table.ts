@@ -73,6 +73,7 @@ const LOGIN: Readonly<Record<LoginEvent['result'], Entry>> = {
   loop: { level: 'error', message: 'login failed: node leads back to a proxy' },
   draining: { level: 'info', message: 'login failed: proxy is stopping' },
   abandoned: { level: 'info', message: 'login failed: client left before the answer' },
+  cancelled: { level: 'info', message: 'login failed: client ended it when its proof had been found right' },
   bug: { level: 'error', message: 'login failed: bug in the proxy' },
 };
 

@@ -47,6 +47,7 @@ export async function takeHome(
   findings: Findings,
 ): Promise<NodeSession> {
   const { account, unverified, actedBy } = await authenticate(attempt, connection, terms, findings);
+  await conclude(attempt);
   const { protocol, client, listener, report } = connection;
   connection.enter(account.name);
   const members = planRoute(account, protocol.name, terms.nodes);
@@ -108,6 +109,21 @@ async function authenticate(
     return result;
   } finally {
     findings.directoryMs = performance.now() - startedMs + (attempt.proof.judgedMs ?? 0);
+  }
+}
+
+/** Tells the client that its proof is right, where its mechanism does so: not before the throttle and the account's state let it in. */
+async function conclude(attempt: LoginAttempt): Promise<void> {
+  switch (await attempt.conclude()) {
+    case 'received':
+      return;
+    case 'cancelled':
+      throw new LoginFailure('cancelled', 'the client did not take what the mechanism says last');
+    case 'gone':
+      throw new LoginFailure(
+        'abandoned',
+        'the client left when the mechanism had said that its proof is right',
+      );
   }
 }
 

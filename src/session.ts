@@ -36,6 +36,7 @@ const GIVEN_UP: ReadonlySet<Reason> = new Set([
   'providerDown',
   'nodeUnreachable',
   'nodeTlsFailed',
+  'abandoned',
 ]);
 
 /** A connection that is being served. */

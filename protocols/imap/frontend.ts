@@ -3,7 +3,7 @@ import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, NodeWelcome, Refusal } from '../protocol.ts';
-import { base64Lines, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
+import { base64Lines, concludeExchange, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
 import {
   depart,
   departTlsFailed,
@@ -47,7 +47,7 @@ export class ImapFrontend implements Frontend {
 
   async next(): Promise<Outcome> {
     if (this.#failures >= this.#terms.maxFailures) {
-      return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
+      return this.#departAfterFailures();
     }
     return await serveCommands(
       () => this.#channel,
@@ -141,23 +141,22 @@ export class ImapFrontend implements Frontend {
       await this.#write(`${tag} NO Unsupported authentication mechanism.\r\n`);
       return undefined;
     }
-    const outcome = await runSaslExchange(
-      this.#channel,
-      base64Lines(this.#channel, this.#terms.maxSaslOctets),
-      server(),
-      initial === undefined ? undefined : decodeInitial(initial),
-    );
+    const framing = base64Lines(this.#channel, this.#terms.maxSaslOctets);
+    const first = initial === undefined ? undefined : decodeInitial(initial);
+    const outcome = await runSaslExchange(this.#channel, framing, server(), first);
     switch (outcome.kind) {
       case 'proof':
-        return this.#attempt(tag, mechanism, outcome.proof);
+        return this.#attempt(tag, mechanism, outcome.proof, () =>
+          concludeExchange(this.#channel, framing, outcome.last),
+        );
       case 'aborted':
         await this.#write(`${tag} BAD Authentication aborted by the client.\r\n`);
-        return undefined;
+        return this.#countUnproved(undefined);
       case 'badBase64':
         await this.#write(`${tag} BAD Invalid base64.\r\n`);
-        return undefined;
+        return this.#countUnproved(undefined);
       case 'malformed':
-        return await this.#bad(tag, `This is no message of ${mechanism}.`);
+        return this.#countUnproved(await this.#bad(tag, `This is no message of ${mechanism}.`));
     }
   }
 
@@ -204,12 +203,18 @@ export class ImapFrontend implements Frontend {
     return undefined;
   }
 
-  #attempt(tag: string, mechanism: string, proof: Proof): LoginAttempt {
+  #attempt(
+    tag: string,
+    mechanism: string,
+    proof: Proof,
+    conclude: LoginAttempt['conclude'] = async () => 'received',
+  ): LoginAttempt {
     this.#channel.stopClock();
     return {
       kind: 'login',
       proof,
       mechanism,
+      conclude,
       tls: this.#channel.tls,
       ttl: this.#ttl,
       abandoned: this.#channel.abandoned,
@@ -228,7 +233,19 @@ export class ImapFrontend implements Frontend {
   #reject(tag: string, answer: WireAnswer, reference: string): void {
     this.#failures += 1;
     const suffix = IMAP_REFERRED.has(answer) ? ` [ref:${reference}]` : '';
-    this.#channel.send(`${tag} NO ${IMAP_ANSWER[answer]}${suffix}\r\n`);
+    // RFC 9051 section 6.2.2: a cancelled exchange is answered BAD.
+    const status = answer === 'cancelled' ? 'BAD' : 'NO';
+    this.#channel.send(`${tag} ${status} ${IMAP_ANSWER[answer]}${suffix}\r\n`);
+  }
+
+  /** Counts an exchange without a proof like a failed login: its mechanism may have asked the directory already. */
+  #countUnproved(served: 'bad' | undefined): Served<Outcome> {
+    this.#failures += 1;
+    return this.#failures < this.#terms.maxFailures ? served : this.#departAfterFailures();
+  }
+
+  #departAfterFailures(): Departure {
+    return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
   }
 
   /** Counts like a failed login, since each costs a log line. */

@@ -13,6 +13,7 @@ export const IMAP_ANSWER: Readonly<Record<WireAnswer, string>> = {
   tooMany: '[LIMIT] Too many connections.',
   unavailable: '[UNAVAILABLE] Temporary failure; try again later.',
   inUse: '[INUSE] The mailbox is in use; try again later.',
+  cancelled: 'Authentication not completed by the client.',
   // RFC 5530: it can never succeed on this connection.
   unbound: '[CANNOT] Not bound to this TLS connection; use another mechanism.',
 };

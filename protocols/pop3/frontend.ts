@@ -3,7 +3,7 @@ import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
 import type { Apop, Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
-import { base64Lines, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
+import { base64Lines, concludeExchange, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
 import {
   asciiUpperCase,
   depart,
@@ -55,7 +55,7 @@ export class Pop3Frontend implements Frontend {
 
   async next(): Promise<Outcome> {
     if (this.#failures >= this.#terms.maxFailures) {
-      return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
+      return this.#departAfterFailures();
     }
     return await serveCommands(
       () => this.#channel,
@@ -173,23 +173,22 @@ export class Pop3Frontend implements Frontend {
       await this.#write('-ERR Unsupported authentication mechanism.\r\n');
       return undefined;
     }
-    const outcome = await runSaslExchange(
-      this.#channel,
-      base64Lines(this.#channel, this.#terms.maxSaslOctets),
-      server(),
-      initial === undefined ? undefined : decodeInitial(initial),
-    );
+    const framing = base64Lines(this.#channel, this.#terms.maxSaslOctets);
+    const first = initial === undefined ? undefined : decodeInitial(initial);
+    const outcome = await runSaslExchange(this.#channel, framing, server(), first);
     switch (outcome.kind) {
       case 'proof':
-        return this.#attempt(mechanism.toUpperCase(), outcome.proof);
+        return this.#attempt(mechanism.toUpperCase(), outcome.proof, () =>
+          concludeExchange(this.#channel, framing, outcome.last),
+        );
       case 'aborted':
         await this.#write('-ERR Authentication aborted by the client.\r\n');
-        return undefined;
+        return this.#countUnproved(undefined);
       case 'badBase64':
         await this.#write('-ERR Invalid base64.\r\n');
-        return undefined;
+        return this.#countUnproved(undefined);
       case 'malformed':
-        return await this.#bad('This is no message of the mechanism.');
+        return this.#countUnproved(await this.#bad('This is no message of the mechanism.'));
     }
   }
 
@@ -206,12 +205,17 @@ export class Pop3Frontend implements Frontend {
     return undefined;
   }
 
-  #attempt(mechanism: string, proof: Proof): LoginAttempt {
+  #attempt(
+    mechanism: string,
+    proof: Proof,
+    conclude: LoginAttempt['conclude'] = async () => 'received',
+  ): LoginAttempt {
     this.#channel.stopClock();
     return {
       kind: 'login',
       proof,
       mechanism,
+      conclude,
       tls: this.#channel.tls,
       ttl: undefined,
       abandoned: this.#channel.abandoned,
@@ -229,6 +233,16 @@ export class Pop3Frontend implements Frontend {
     this.#failures += 1;
     const suffix = POP3_REFERRED.has(answer) ? ` [ref:${reference}]` : '';
     this.#channel.send(`-ERR ${POP3_ANSWER[answer]}${suffix}\r\n`);
+  }
+
+  /** Counts an exchange without a proof like a failed login: its mechanism may have asked the directory already. */
+  #countUnproved(served: 'bad' | undefined): Served<Outcome> {
+    this.#failures += 1;
+    return this.#failures < this.#terms.maxFailures ? served : this.#departAfterFailures();
+  }
+
+  #departAfterFailures(): Departure {
+    return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
   }
 
   /** Counts like a failed login, since each costs a log line. */

@@ -13,6 +13,7 @@ export const POP3_ANSWER: Readonly<Record<WireAnswer, string>> = {
   tooMany: '[IN-USE] Too many connections.',
   unavailable: '[SYS/TEMP] Temporary failure; try again later.',
   inUse: '[IN-USE] The maildrop is in use; try again later.',
+  cancelled: 'Authentication not completed by the client.',
   unbound: '[AUTH] Not bound to this TLS connection; use another mechanism.',
 };
 

@@ -45,7 +45,7 @@ export class SieveFrontend implements Frontend {
 
   async next(): Promise<Outcome> {
     if (this.#failures >= this.#terms.maxFailures) {
-      return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
+      return this.#departAfterFailures();
     }
     return await serveCommands(
       () => this.#channel,
@@ -138,12 +138,12 @@ export class SieveFrontend implements Frontend {
         return this.#attempt(name, outcome.proof, outcome.last);
       case 'aborted':
         await this.#write('NO "Authentication aborted by the client."\r\n');
-        return undefined;
+        return this.#countUnproved(undefined);
       case 'badBase64':
         await this.#write('NO "Invalid base64."\r\n');
-        return undefined;
+        return this.#countUnproved(undefined);
       case 'malformed':
-        return await this.#bad('This is no message of the mechanism.');
+        return this.#countUnproved(await this.#bad('This is no message of the mechanism.'));
     }
   }
 
@@ -173,6 +173,8 @@ export class SieveFrontend implements Frontend {
       tls: this.#channel.tls,
       ttl: undefined,
       abandoned: this.#channel.abandoned,
+      // What the mechanism says last is in the OK.
+      conclude: async () => 'received',
       accept: () => this.#accept(last),
       reject: (answer, reference) => this.#reject(answer, reference),
     };
@@ -189,6 +191,16 @@ export class SieveFrontend implements Frontend {
     const words = SIEVE_ANSWER[answer];
     const text = SIEVE_REFERRED.has(answer) ? `${words.slice(0, -1)} [ref:${reference}]"` : words;
     this.#channel.send(`NO ${text}\r\n`);
+  }
+
+  /** Counts an exchange without a proof like a failed login: its mechanism may have asked the directory already. */
+  #countUnproved(served: 'bad' | undefined): Served<Outcome> {
+    this.#failures += 1;
+    return this.#failures < this.#terms.maxFailures ? served : this.#departAfterFailures();
+  }
+
+  #departAfterFailures(): Departure {
+    return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
   }
 
   /** Counts like a failed login, since each costs a log line. */
@@ -213,7 +225,7 @@ export class SieveFrontend implements Frontend {
   }
 }
 
-/** Strings of base64, and the last message in the OK (RFC 5804 section 2.1). */
+/** Strings of base64 (RFC 5804 section 2.1). */
 function quotedStrings(channel: Channel, maxOctets: number): SaslFraming {
   return {
     challenge: (octets) =>
@@ -225,7 +237,6 @@ function quotedStrings(channel: Channel, maxOctets: number): SaslFraming {
       const response = words.length === 1 ? stringOf(words[0]) : undefined;
       return response === undefined ? 'badBase64' : decodeResponse(response);
     },
-    lastInOutcome: true,
   };
 }
 

@@ -16,6 +16,7 @@ export const SIEVE_ANSWER: Readonly<Record<WireAnswer, string>> = {
   tooMany: '(TRYLATER) "Too many connections."',
   unavailable: '(TRYLATER) "Temporary failure; try again later."',
   inUse: '(TRYLATER) "The scripts are in use; try again later."',
+  cancelled: '"Authentication not completed by the client."',
   unbound: '"Not bound to this TLS connection; use another mechanism."',
 };
 

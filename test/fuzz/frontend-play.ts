@@ -76,6 +76,9 @@ const VERDICTS: readonly ('ok' | Reason)[] = [
   'nodeInUse',
 ];
 
+/** What only becomes of logins that are admitted. */
+const BEHIND_ADMISSION: ReadonlySet<'ok' | Reason> = new Set(['ok', 'noHome', 'nodeLimit', 'nodeInUse']);
+
 /** Reads the circumstances from a sample's bits. */
 export function circumstancesOf({ variant }: Sample): Circumstances {
   return {
@@ -167,13 +170,33 @@ async function serve(
     if (next.kind === 'refused' || next.abandoned.aborted) {
       continue;
     }
-    const verdict = judge(attempts.length);
+    const { proof } = next;
+    const judged = proof.kind === 'refuted' ? proof.reason : judge(attempts.length);
+    const verdict = await concluded(next, judged);
+    if (next.abandoned.aborted) {
+      continue;
+    }
     const answer = verdict === 'ok' ? verdict : WIRE_ANSWER[verdict];
     attempts.push(seen(next, answer));
     if (answer === 'ok') {
       return { departed: undefined, residual: relay(next) };
     }
     next.reject(answer, REFERENCE);
+  }
+}
+
+/** What comes of a login that is admitted: its mechanism says so, and then the client, or a node, may still end it. */
+async function concluded(attempt: LoginAttempt, verdict: 'ok' | Reason): Promise<'ok' | Reason> {
+  if (!BEHIND_ADMISSION.has(verdict)) {
+    return verdict;
+  }
+  switch (await attempt.conclude()) {
+    case 'received':
+      return verdict;
+    case 'cancelled':
+      return 'cancelled';
+    case 'gone':
+      return 'abandoned';
   }
 }
 

@@ -8,6 +8,7 @@ import { ownTexts, Transcript } from './transcript.ts';
 const FOREIGN = /^(?:GET|POST|HEAD|PUT|DELETE|PATCH|TRACE|OPTIONS|CONNECT|PRI|EHLO|HELO|PROXY)$/;
 /** No line of fewer octets may be too long. */
 const SMALLEST_TOO_LONG = 12 * 1024;
+const TOO_LONG = '-ERR Input too long.';
 
 const isOwnText = ownTexts('protocols/pop3/frontend.ts', 'protocols/pop3/status.ts');
 
@@ -34,6 +35,8 @@ class Pop3Follower {
   #tls: boolean;
   /** Where the USER stands that the next PASS belongs to. */
   #user = 0;
+  /** Octets of the last response to a challenge. */
+  #response = 0;
 
   constructor(transcript: Transcript, { tls, terms }: Circumstances) {
     this.#transcript = transcript;
@@ -76,9 +79,15 @@ class Pop3Follower {
         () => `"${challenge}" behind ${verb}`,
       );
       this.way.push('+');
+      const from = transcript.position;
       if (transcript.takeLine() === undefined) {
-        return false;
+        if (transcript.peekReply() === undefined || transcript.peekReply() === TOO_LONG) {
+          return false;
+        }
+        // What was too long to be a receipt has no end, and the login is answered all the same.
+        transcript.skip(transcript.left);
       }
+      this.#response = transcript.position - from;
     }
     return true;
   }
@@ -163,9 +172,9 @@ class Pop3Follower {
       return this.#end('FIN', 'disconnected');
     }
     this.#transcript.takeReply();
-    const octets = this.#transcript.position - start + this.#transcript.left;
+    const octets = Math.max(this.#response, this.#transcript.position - start + this.#transcript.left);
     must(
-      reply !== '-ERR Input too long.' || octets > SMALLEST_TOO_LONG,
+      reply !== TOO_LONG || octets > SMALLEST_TOO_LONG,
       'takes what is short',
       () => `too long after ${octets} octets`,
     );

@@ -38,6 +38,8 @@ class SieveFollower {
   #tls: boolean;
   /** Octets of the literals of the command, whether they came or not. */
   #announced = 0;
+  /** Octets of the last response to a challenge, and of what it announced. */
+  #response = 0;
 
   constructor(transcript: Transcript, { tls, terms }: Circumstances) {
     this.#transcript = transcript;
@@ -113,9 +115,15 @@ class SieveFollower {
       const challenge = transcript.takeReply().slice(1, -1);
       must(decodeBase64(challenge) !== undefined, 'challenges in base64', () => challenge);
       this.way.push('challenge');
+      const from = transcript.position;
       if (this.#readSentence() === undefined) {
-        return false;
+        if (transcript.peekReply() === undefined || transcript.peekReply()?.startsWith('BYE ') === true) {
+          return false;
+        }
+        // What was too long to be a receipt has no end, and the login is answered all the same.
+        transcript.skip(transcript.left);
       }
+      this.#response = this.#announced + transcript.position - from;
     }
     return true;
   }
@@ -198,7 +206,7 @@ class SieveFollower {
     if (transcript.peekReply() === undefined) {
       return this.#end('FIN', 'disconnected');
     }
-    const octets = this.#announced + transcript.position - start + transcript.left;
+    const octets = Math.max(this.#response, this.#announced + transcript.position - start + transcript.left);
     must(
       transcript.departed !== 'tooLong' || octets > SMALLEST_TOO_LONG,
       'takes what is short',

@@ -2,7 +2,7 @@ import { type Reason, WIRE_ANSWER } from '../../auth/failure.ts';
 import { loginServer } from '../../auth/login.ts';
 import { plainServer } from '../../auth/plain.ts';
 import { Channel } from '../../protocols/channel.ts';
-import type { Departure, FrontendTerms, MailProtocol } from '../../protocols/protocol.ts';
+import type { Departure, FrontendTerms, LoginAttempt, MailProtocol } from '../../protocols/protocol.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const MECHANISMS = new Map([
@@ -88,7 +88,7 @@ export async function converse(
       };
       logins.push(login);
       await settle();
-      const verdict = judge(login);
+      const verdict = await judged(next, judge(login));
       if (verdict === 'ok') {
         const { residual, transport } = next.accept({
           capabilities: options.capabilities ?? ['IMAP4rev1', 'IDLE'],
@@ -103,7 +103,9 @@ export async function converse(
         await fed.promise;
         return { departed: undefined, residual: Buffer.concat(relayed).toString('latin1') };
       }
-      next.reject(WIRE_ANSWER[verdict], 'REF');
+      if (verdict !== 'abandoned' || !next.abandoned.aborted) {
+        next.reject(WIRE_ANSWER[verdict], 'REF');
+      }
     }
   };
   const served = serve();
@@ -120,6 +122,15 @@ export async function converse(
   first.current.finish();
   const end = await served;
   return { ...end, output: first.output.slice(greetingOctets), logins, refusals, transport: first };
+}
+
+/** As the program does: who is admitted is told so by his mechanism, and goes on when he has heard it. */
+async function judged(attempt: LoginAttempt, verdict: 'ok' | Reason): Promise<'ok' | Reason> {
+  const conclusion = verdict === 'ok' ? await attempt.conclude() : 'received';
+  if (conclusion === 'received') {
+    return verdict;
+  }
+  return conclusion === 'gone' ? 'abandoned' : conclusion;
 }
 
 async function feed(

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { StoredKey } from '../../../auth/scram-keys.ts';
 import { scramServer } from '../../../auth/scram-server.ts';
 import type { Channel } from '../../../protocols/channel.ts';
-import { base64Lines, decodeInitial, runSaslExchange } from '../../../protocols/sasl-exchange.ts';
+import {
+  base64Lines,
+  concludeExchange,
+  decodeInitial,
+  runSaslExchange,
+} from '../../../protocols/sasl-exchange.ts';
 
 const MAX_LINE_OCTETS = 4096;
 
@@ -31,13 +36,16 @@ export async function proveProxy(
         ? { kind: 'key', salt, iterations, keys: () => stored }
         : { kind: 'decoy', salt: randomBytes(salt.length), iterations, why: { reason: 'unknownUser' } },
   });
-  const outcome = await runSaslExchange(
-    channel,
-    base64Lines(channel, MAX_LINE_OCTETS),
-    server,
-    initial === undefined ? undefined : decodeInitial(initial),
-  );
+  const framing = base64Lines(channel, MAX_LINE_OCTETS);
+  const first = initial === undefined ? undefined : decodeInitial(initial);
+  const outcome = await runSaslExchange(channel, framing, server, first);
   if (outcome.kind !== 'proof' || outcome.proof.kind !== 'proved') {
+    return undefined;
+  }
+  const conclusion = await concludeExchange(channel, framing, outcome.last);
+  // It may try again, in what is left of its time.
+  channel.resumeClock();
+  if (conclusion !== 'received') {
     return undefined;
   }
   const { authzid, authcid } = outcome.proof;
