@@ -35,14 +35,12 @@ export async function introspect(
 ): Promise<TokenVerdict> {
   const known = cache.get(token);
   if (known !== undefined) {
-    return { kind: 'valid', user: known };
+    return known;
   }
   try {
     const claims = await ask(token, terms.credentials, http, signal);
     const verdict = refuseClaims(claims, terms) ?? userOf(claims, terms);
-    if (verdict.kind === 'valid') {
-      cache.add(token, verdict.user, expiryMs(claims));
-    }
+    cache.add(token, verdict, verdict.kind === 'valid' ? expiryMs(claims) : startMs(claims, terms));
     return verdict;
   } catch (error) {
     if (error instanceof ProviderDown) {
@@ -110,6 +108,12 @@ function refuseClaims(
     return badToken(`it is for another audience: ${JSON.stringify(claims.aud ?? null).slice(0, 200)}`);
   }
   return undefined;
+}
+
+/** When a token that was refused may become right: for most that is never. */
+function startMs({ nbf }: Claims, { clockSkewMs }: IntrospectionTerms): number {
+  const atMs = Number(nbf) * 1000 - clockSkewMs;
+  return atMs > Date.now() ? atMs : Number.POSITIVE_INFINITY;
 }
 
 /** When a token ends, for ever if the answer does not say; what is no time has passed. */

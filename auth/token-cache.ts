@@ -1,42 +1,54 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Secret } from './secret.ts';
+import type { TokenVerdict } from './token.ts';
 
+/** Of right tokens, and of wrong ones: wrong ones, which anybody can make, drive no right one out. */
 const MAX_ENTRIES = 10_000;
+const KEEP_WRONG_MS = 60_000;
 
 interface Entry {
-  readonly user: string;
+  readonly verdict: TokenVerdict;
   readonly untilMs: number;
 }
 
-/** Tokens that were found right a moment ago, by a keyed hash: mail programs open several connections with one. */
+/**
+ * Tokens that were judged a moment ago, by a keyed hash: mail programs open several connections with one, and go on
+ * with one that has ended.
+ */
 export class TokenCache {
-  readonly #entries = new Map<string, Entry>();
+  readonly #right = new Map<string, Entry>();
+  readonly #wrong = new Map<string, Entry>();
   readonly #key = randomBytes(32);
   readonly #keepMs: number;
 
-  /** @param keepMs how long a token is remembered; 0 remembers none. */
+  /** @param keepMs how long a right token is remembered; 0 remembers none. Wrong ones are remembered for a minute. */
   constructor(keepMs: number) {
     this.#keepMs = keepMs;
   }
 
-  /** Whose token it is; `undefined` when it is not known, or no more. */
-  get(token: Secret): string | undefined {
-    const entry = this.#entries.get(this.#hash(token));
-    return entry !== undefined && Date.now() < entry.untilMs ? entry.user : undefined;
+  /** What was found of a token; `undefined` when that is not known, or no more. */
+  get(token: Secret): TokenVerdict | undefined {
+    const hash = this.#hash(token);
+    const entry = this.#right.get(hash) ?? this.#wrong.get(hash);
+    return entry !== undefined && Date.now() < entry.untilMs ? entry.verdict : undefined;
   }
 
-  /** Remembers a token. @param expiryMs when it ends, in milliseconds since 1970. */
-  add(token: Secret, user: string, expiryMs: number): void {
-    if (this.#keepMs === 0) {
+  /** Remembers what was found. @param untilMs when it may no longer hold, in milliseconds since 1970. */
+  add(token: Secret, verdict: TokenVerdict, untilMs: number): void {
+    const isRight = verdict.kind === 'valid';
+    const keepMs = isRight ? this.#keepMs : KEEP_WRONG_MS;
+    if (keepMs === 0) {
       return;
     }
     const hash = this.#hash(token);
-    this.#entries.delete(hash);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size >= MAX_ENTRIES && oldest !== undefined) {
-      this.#entries.delete(oldest);
+    this.#right.delete(hash);
+    this.#wrong.delete(hash);
+    const entries = isRight ? this.#right : this.#wrong;
+    const [oldest] = entries.keys();
+    if (entries.size >= MAX_ENTRIES && oldest !== undefined) {
+      entries.delete(oldest);
     }
-    this.#entries.set(hash, { user, untilMs: Math.min(Date.now() + this.#keepMs, expiryMs) });
+    entries.set(hash, { verdict, untilMs: Math.min(Date.now() + keepMs, untilMs) });
   }
 
   #hash(token: Secret): string {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { type IntrospectionTerms, introspect } from '../../auth/introspection.ts';
 import { ProviderHttp } from '../../auth/provider-http.ts';
 import { Secret } from '../../auth/secret.ts';
+import { badToken } from '../../auth/token.ts';
 import { TokenCache } from '../../auth/token-cache.ts';
 
 const secret = (text: string): Secret => new Secret(Buffer.from(text));
@@ -164,15 +165,6 @@ describe('a token that was found right', () => {
     expect(await ask({}, cache)).toContain('not active');
   });
 
-  it('is remembered alone: refusals are asked about each time', async () => {
-    const cache = new TokenCache(60_000);
-    answer = { active: false };
-    await ask({}, cache);
-    answer = { active: true, username: 'ann' };
-
-    expect(await ask({}, cache)).toBe('ann');
-  });
-
   it('is not remembered where the cache is off', async () => {
     const cache = new TokenCache(0);
     await ask({}, cache);
@@ -183,11 +175,67 @@ describe('a token that was found right', () => {
 
   it('makes room when ten thousand others came', () => {
     const cache = new TokenCache(60_000);
-    cache.add(secret('first'), 'ann', Number.POSITIVE_INFINITY);
+    const ann = { kind: 'valid', user: 'ann' } as const;
+    cache.add(secret('first'), ann, Number.POSITIVE_INFINITY);
     for (let count = 0; count < 10_000; count += 1) {
-      cache.add(secret(`t${count}`), 'ann', Number.POSITIVE_INFINITY);
+      cache.add(secret(`t${count}`), ann, Number.POSITIVE_INFINITY);
     }
 
-    expect([cache.get(secret('first')), cache.get(secret('t9999'))]).toEqual([undefined, 'ann']);
+    expect([cache.get(secret('first')), cache.get(secret('t9999'))]).toEqual([undefined, ann]);
+  });
+});
+
+describe('a token that was found wrong', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    return () => vi.useRealTimers();
+  });
+
+  it.each([0, 600_000])(
+    'is asked about once in a minute, where right ones are kept for %i ms',
+    async (keepMs) => {
+      const cache = new TokenCache(keepMs);
+      answer = { active: false };
+      const refusals = [await ask({}, cache), await ask({}, cache)];
+      const soon = requests.length;
+      answer = { active: true, username: 'ann' };
+      vi.advanceTimersByTime(59_999);
+      refusals.push(await ask({}, cache));
+      vi.advanceTimersByTime(1);
+
+      expect(await ask({}, cache)).toBe('ann');
+      expect(refusals).toEqual(Array(3).fill('badToken: its provider says that it is not active'));
+      expect([soon, requests.length]).toEqual([1, 2]);
+    },
+  );
+
+  it('is asked about again when it has become valid', async () => {
+    const cache = new TokenCache(60_000);
+    answer = { active: true, username: 'ann', nbf: nowS() + 40 };
+    const early = await ask({}, cache);
+    vi.advanceTimersByTime(11_000);
+
+    expect([early, await ask({}, cache)]).toEqual(['badToken: it is not valid yet', 'ann']);
+  });
+
+  it('is not remembered where its provider could not tell', async () => {
+    const cache = new TokenCache(60_000);
+    answer = null;
+    await ask({}, cache);
+    answer = { active: true, username: 'ann' };
+
+    expect(await ask({}, cache)).toBe('ann');
+  });
+
+  it('drives no right one out, however many there are', () => {
+    const cache = new TokenCache(60_000);
+    const ann = { kind: 'valid', user: 'ann' } as const;
+    cache.add(secret('right'), ann, Number.POSITIVE_INFINITY);
+    for (let count = 0; count <= 10_000; count += 1) {
+      cache.add(secret(`t${count}`), badToken('no'), Number.POSITIVE_INFINITY);
+    }
+
+    expect(cache.get(secret('right'))).toEqual(ann);
+    expect([cache.get(secret('t0')), cache.get(secret('t10000'))]).toEqual([undefined, badToken('no')]);
   });
 });
