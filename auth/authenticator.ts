@@ -72,6 +72,8 @@ export interface Authenticator {
    * @throws {LoginFailure} as `authenticate`, and `throttled`.
    */
   credentials(name: Buffer, context: LoginContext, signal: AbortSignal): Promise<Credentials>;
+  /** Asks the guard before something else than the name's password is judged. @throws {LoginFailure} `throttled`. */
+  admit(name: Buffer, context: LoginContext): Promise<void>;
   /** Gives `#` and a keyed hash for a name that no directory knows: people type passwords into the name. */
   describeUser(name: Buffer): string;
 }
@@ -83,6 +85,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     authenticate: (proof, context, signal) => authenticate(options, { proof, context, signal }),
     lookup: (name, context, signal) => lookup(options, name, context, signal),
     credentials: (name, context, signal) => credentials(options, name, context, signal),
+    admit: async (name, context) =>
+      await context.guard?.admitAddress(readLoginName(name, namesFor(options, context))?.full),
     describeUser: (name) => `#${hash.of(name).toString('hex', 0, 4)}`,
   };
 }

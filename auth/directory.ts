@@ -21,6 +21,12 @@ export interface LoginGuard {
    */
   admit(name: string): void | Promise<void>;
   /**
+   * Is asked before something is judged that does not depend on a user's name: a token.
+   * @param name that the client says it has, which may change the answer; `undefined` where it says none.
+   * @throws {LoginFailure} `throttled`.
+   */
+  admitAddress(name: string | undefined): void | Promise<void>;
+  /**
    * Whether this very password was found wrong for the entry a moment ago, so that it need not be tried again.
    * @param version changes with the entry's password; empty where that doesn't show.
    */

@@ -34,14 +34,22 @@ function judge(authzid: Buffer, certificate: ClientCertificate, map: Certificate
   if (authzid.includes(0)) {
     return { kind: 'malformed' };
   }
+  const shown = 'certificate';
   const found = accountOf(certificate, map);
   if ('account' in found) {
-    return { kind: 'proof', proof: { kind: 'proved', authcid: Buffer.from(found.account), authzid } };
+    return { kind: 'proof', proof: { kind: 'proved', shown, authcid: Buffer.from(found.account), authzid } };
   }
   const { detail } = found;
   return {
     kind: 'proof',
-    proof: { kind: 'refuted', reason: 'badCertificate', authcid: authzid, authzid: Buffer.alloc(0), detail },
+    proof: {
+      kind: 'refuted',
+      shown,
+      reason: 'badCertificate',
+      authcid: authzid,
+      authzid: Buffer.alloc(0),
+      detail,
+    },
   };
 }
 

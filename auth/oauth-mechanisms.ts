@@ -1,5 +1,6 @@
 /** The server's side of OAUTHBEARER (RFC 7628) and XOAUTH2 (Google's). */
 import { Deadline } from './deadline.ts';
+import { LoginFailure } from './failure.ts';
 import { type BearerMessage, parseOauthBearer, parseXoauth2 } from './oauth-messages.ts';
 import type { RefutedProof, SaslServer, ServerStep } from './sasl.ts';
 import type { TokenGuide, TokenJudge, TokenRefusal } from './token.ts';
@@ -9,6 +10,11 @@ export interface OauthTerms {
   readonly tokens: TokenJudge;
   /** Names by which clients know this service, in lower case; empty lets them say any. */
   readonly hosts: readonly string[];
+  /**
+   * Asks whether anything may be judged for a client of this name (empty: of none): what comes behind may be a question
+   * to a provider. @throws {LoginFailure} `throttled`.
+   */
+  readonly admit: (user: Buffer) => Promise<void>;
   /** Time for judging a token, in all. */
   readonly judgeMs: number;
 }
@@ -70,7 +76,7 @@ function bearerServer(dialect: Dialect, terms: OauthTerms): SaslServer {
 async function judge(
   { user, token, host }: BearerMessage,
   dialect: Dialect,
-  { tokens, hosts, judgeMs }: OauthTerms,
+  { tokens, hosts, admit, judgeMs }: OauthTerms,
   signal: AbortSignal,
 ): Promise<ServerStep> {
   const refuse = (status: Status, told: TokenGuide, detail: string): ServerStep => ({
@@ -84,13 +90,17 @@ async function judge(
   if (token === undefined) {
     return refuse('invalid_token', tokens.guide, 'there is no bearer token in the message');
   }
+  const stopped = await whyStopped(admit, user);
+  if (stopped !== undefined) {
+    return { kind: 'proof', proof: refuted(user, stopped.reason, stopped.message) };
+  }
   using deadline = new Deadline(judgeMs, signal);
   const startedMs = performance.now();
   const { verdict, guide } = await tokens.judge(token, deadline.signal);
   const judgedMs = performance.now() - startedMs;
   if (verdict.kind === 'valid') {
     const authcid = Buffer.from(verdict.user);
-    return { kind: 'proof', proof: { kind: 'proved', authcid, authzid: user, judgedMs } };
+    return { kind: 'proof', proof: { kind: 'proved', shown: 'token', authcid, authzid: user, judgedMs } };
   }
   if (verdict.reason === 'badToken') {
     return refuse(verdict.error, guide, verdict.detail);
@@ -99,6 +109,18 @@ async function judge(
   return { kind: 'proof', proof: { ...refuted(user, verdict.reason, verdict.detail), judgedMs } };
 }
 
+async function whyStopped(admit: OauthTerms['admit'], user: Buffer): Promise<LoginFailure | undefined> {
+  try {
+    await admit(user);
+    return undefined;
+  } catch (error) {
+    if (error instanceof LoginFailure) {
+      return error;
+    }
+    throw error;
+  }
+}
+
 function refuted(authcid: Buffer, reason: RefutedProof['reason'], detail: string): RefutedProof {
-  return { kind: 'refuted', authzid: Buffer.alloc(0), authcid, reason, detail };
+  return { kind: 'refuted', shown: 'token', authzid: Buffer.alloc(0), authcid, reason, detail };
 }

@@ -20,9 +20,13 @@ export interface PasswordProof extends Claim {
   readonly password: Secret;
 }
 
+/** What was shown where it was no password, and nothing made of one: nobody guesses at a user's password by it. */
+type Shown = 'token' | 'certificate';
+
 /** A proof that the mechanism itself found right; there is no password that a node could be given. */
 export interface MechanismProof extends Claim {
   readonly kind: 'proved';
+  readonly shown?: Shown;
   /** Where the mechanism had to look the account up; else that is still to be done. */
   readonly account?: Account;
 }
@@ -30,6 +34,7 @@ export interface MechanismProof extends Claim {
 /** A proof that the mechanism itself found wrong, or could not judge. */
 export interface RefutedProof extends Claim {
   readonly kind: 'refuted';
+  readonly shown?: Shown;
   readonly reason: Reason;
   /** The account's name, where the directory knows one. */
   readonly known?: string;

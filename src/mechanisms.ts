@@ -104,9 +104,10 @@ export function offerApop(
 
 function offerBearer(
   server: typeof oauthBearerServer,
-  { oauth, directoryMs: judgeMs }: Terms,
+  { oauth, directoryMs: judgeMs, authenticator, context }: Terms,
 ): SaslServerFactory | undefined {
-  return oauth && (() => server({ ...oauth, judgeMs }));
+  const admit = (user: Buffer) => authenticator.admit(user, context);
+  return oauth && (() => server({ ...oauth, admit, judgeMs }));
 }
 
 function offerExternal({ external, tls }: Terms): SaslServerFactory | undefined {

@@ -118,8 +118,7 @@ export class Session implements Waiter {
     if (client === undefined) {
       return undefined;
     }
-    const { throttle } = this.#context;
-    const guard = throttle && places.use(throttle.guard(client.remote.ip));
+    const guard = this.#context.throttle?.guard(client.remote.ip);
     const connection = { client, ends: this.#ends, report: this.#report, guard };
     const frontend = openFrontend(connection, this.#terms, this.#context);
     this.#leave = () => frontend.bye('unavailable');

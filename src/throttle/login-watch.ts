@@ -8,10 +8,14 @@ import type { Throttle, Tried } from './throttle.ts';
 
 /** What a client's proof says of what it tried. */
 export function triedBy(proof: Proof): Tried {
-  if (proof.kind === 'refuted' && proof.tried !== undefined) {
-    return { kind: 'password', password: proof.tried };
+  if (proof.kind === 'password') {
+    return { kind: proof.kind, password: proof.password };
   }
-  return proof.kind === 'password' ? { kind: proof.kind, password: proof.password } : { kind: proof.kind };
+  if (proof.shown === undefined) {
+    return { kind: proof.kind };
+  }
+  const token = proof.kind === 'refuted' ? proof.tried : undefined;
+  return { kind: 'noPassword', ...(token !== undefined && { token }) };
 }
 
 /** How a login ended. */
@@ -46,10 +50,16 @@ export class LoginWatch implements LoginGuard {
     if (this.#names.includes(name)) {
       return;
     }
-    const address =
-      this.#names.length === 0 ? this.#throttle.chargesOfAddress(this.#ip, undefined, name) : [];
-    const charges = [...address, ...this.#throttle.chargesOfUser(name, this.#ip, this.#userToken())];
+    const address = this.#names.length === 0 ? this.#throttle.questionsOfAddress(this.#ip, name) : [];
     this.#names.push(name);
+    await this.#take([...address, ...this.#chargesOfUser(name)]);
+  }
+
+  async admitAddress(name: string | undefined): Promise<void> {
+    await this.#take(this.#throttle.questionsOfAddress(this.#ip, name));
+  }
+
+  async #take(charges: readonly Charge[]): Promise<void> {
     const taken = await this.#throttle.store.take(charges);
     if (taken.kind === 'full') {
       this.#refused = true;
@@ -70,6 +80,8 @@ export class LoginWatch implements LoginGuard {
   /** Is told once how the login ended. */
   async end({ result, who }: Ended): Promise<void> {
     const { store } = this.#throttle;
+    // A mechanism may have been refused before there was a login.
+    this.#refused ||= result === 'throttled';
     if (result === 'ok') {
       store.giveBack(this.#taken.map(({ charge }) => charge));
       for (const name of this.#names) this.#throttle.remember(name, this.#ip);
@@ -112,20 +124,27 @@ export class LoginWatch implements LoginGuard {
     return this.#taken.filter(({ tally }) => tally.fresh);
   }
 
-  #userToken(): number | undefined {
+  #chargesOfUser(name: string): readonly Charge[] {
+    const charges = (token: number | undefined) => this.#throttle.chargesOfUser(name, this.#ip, token);
     switch (this.#tried.kind) {
       case 'password':
-        return this.#throttle.tokenOf(this.#tried.password.octets);
+        return charges(this.#throttle.tokenOf(this.#tried.password.octets));
       case 'refuted':
-        return randomToken();
+        return charges(randomToken());
       case 'proved':
-        return undefined;
+        return charges(undefined);
+      case 'noPassword':
+        // Wrong passwords keep no good token out, nor do wrong tokens, which anybody may send for a user, his password.
+        return [];
     }
   }
 
   #addressToken(): number {
-    return this.#tried.kind === 'password'
-      ? this.#throttle.tokenOf(this.#names[0] ?? '', this.#tried.password.octets)
-      : randomToken();
+    const again = this.#tried.kind === 'password' ? this.#tried.password : this.#tokenTried();
+    return again === undefined ? randomToken() : this.#throttle.tokenOf(this.#names[0] ?? '', again.octets);
+  }
+
+  #tokenTried(): Secret | undefined {
+    return this.#tried.kind === 'noPassword' ? this.#tried.token : undefined;
   }
 }

@@ -66,13 +66,15 @@ export interface Origin {
 
 /** Stands for what a login tried; nothing, where it can't have been a guess. */
 export type Tried =
-  /** A password, or another secret that is the same when it is tried again. */
+  /** A password, which is the same guess when it is tried again. */
   | { readonly kind: 'password'; readonly password: Secret }
   /** The mechanism has found the proof right, or wrong, by itself. */
-  | { readonly kind: 'proved' | 'refuted' };
+  | { readonly kind: 'proved' | 'refuted' }
+  /** A token or a certificate, right or wrong, which is no guess at a user's password; `token` as above. */
+  | { readonly kind: 'noPassword'; readonly token?: Secret };
 
-/** Times a user's limit that as many connections may be about to prove themselves as he: a client opens several at once. */
-const PROVING = 4;
+/** Counts all failures. */
+const OVERALL = { kind: 'overall', id: '', limit: Number.POSITIVE_INFINITY } as const;
 /** How much is left of a limit while failures come from everywhere. */
 const TIGHT = 1 / 4;
 
@@ -93,8 +95,6 @@ export class Throttle {
   /** What has been said to be throttled. */
   readonly #announced: Recent<true>;
   readonly #refusals = new Map<CounterKind, number>(COUNTER_KINDS.map((kind) => [kind, 0]));
-  /** Connections that are about to prove themselves, by user. */
-  readonly #proving = new Map<string, number>();
   #overall = 0;
 
   constructor(settings: ThrottleSettings, { observe, store, now = () => performance.now() }: ThrottleParts) {
@@ -121,38 +121,21 @@ export class Throttle {
   }
 
   /**
-   * Stands before what mechanisms ask on a connection before there is a login to be watched. It counts no failures,
-   * but the connections that are about to prove themselves as one user, until it's disposed of: guesses that come
-   * together would all be judged before the first is counted.
+   * Stands before what mechanisms ask on a connection before there is a login to be watched. It only asks, each time:
+   * what became of a proof is told when its login was counted, and not before.
    */
-  guard(ip: string): LoginGuard & Disposable {
-    const names = new Set<string>();
+  guard(ip: string): LoginGuard {
     return {
-      admit: async (name) => {
-        const first = names.size === 0 ? this.chargesOfAddress(ip, undefined, name) : [];
-        const charges = [...first, ...this.chargesOfUser(name, ip, undefined)];
-        if (!names.has(name)) {
-          const proving = this.#proving.get(name) ?? 0;
-          const isFull = proving >= PROVING * this.settings.perUser;
-          if (isFull && !this.#isKnown(name, addressKeys(ip))) this.refuse('user');
-          names.add(name);
-          this.#proving.set(name, proving + 1);
-        }
-        const taken = await this.store.take(charges);
-        if (taken.kind === 'full') this.refuse(taken.full);
-      },
+      admit: (name) =>
+        this.#ask([...this.questionsOfAddress(ip, name), ...this.chargesOfUser(name, ip, undefined)]),
+      admitAddress: (name) => this.#ask(this.questionsOfAddress(ip, name)),
       knownWrong: () => false,
-      [Symbol.dispose]: () => {
-        for (const name of names) this.#ceaseProving(name);
-        names.clear();
-      },
     };
   }
 
-  #ceaseProving(name: string): void {
-    const left = (this.#proving.get(name) ?? 0) - 1;
-    if (left > 0) this.#proving.set(name, left);
-    else this.#proving.delete(name);
+  async #ask(questions: readonly Charge[]): Promise<void> {
+    const taken = await this.store.take(questions);
+    if (taken.kind === 'full') this.refuse(taken.full);
   }
 
   /** Whether many users share an address. */
@@ -161,20 +144,25 @@ export class Throttle {
   }
 
   /**
-   * What a failure from an address is counted by, besides its user.
-   * @param name of the user who is asked for; `undefined` when it has failed.
+   * Asks whether an address has failures left, and how many there are overall; counts none.
+   * @param name of the user who logs in, or says so; `undefined` when that is nobody.
    */
-  chargesOfAddress(ip: string, token: number | undefined, name?: string): readonly Charge[] {
-    const keys = addressKeys(ip);
-    const isFree = this.#exempt.has(ip) || (name !== undefined && this.#isKnown(name, keys));
-    const kinds = { address: keys.address, network: keys.network };
-    const charges = (['address', 'network'] as const).flatMap((kind) => {
-      const id = kinds[kind];
-      const limit = name === undefined ? Number.POSITIVE_INFINITY : this.#limitOf(kind);
-      return id === undefined || isFree ? [] : [{ kind, id, token, limit }];
-    });
-    const overall = { kind: 'overall', id: '', token: undefined, limit: Number.POSITIVE_INFINITY } as const;
-    return name === undefined ? charges : [...charges, overall];
+  questionsOfAddress(ip: string, name: string | undefined): readonly Charge[] {
+    const isFree = name !== undefined && this.#isKnown(name, addressKeys(ip));
+    const questions = this.#chargesOfAddress(ip, undefined).map((charge) => ({
+      ...charge,
+      limit: this.#limitOf(charge.kind),
+    }));
+    return [...(isFree ? [] : questions), { ...OVERALL, token: undefined }];
+  }
+
+  /** What a failure from an address is counted by, besides its user: in any case. */
+  #chargesOfAddress(ip: string, token: number | undefined): readonly Charge[] {
+    if (this.#exempt.has(ip)) return [];
+    const { address, network } = addressKeys(ip);
+    const limit = Number.POSITIVE_INFINITY;
+    const charge = { kind: 'address', id: address, token, limit } as const;
+    return network === undefined ? [charge] : [charge, { kind: 'network', id: network, token, limit }];
   }
 
   /**
@@ -207,7 +195,7 @@ export class Throttle {
 
   /** Counts a failure from an address. @returns how many there are. */
   async countFailure(token: number, from: Origin): Promise<number> {
-    const charges = this.chargesOfAddress(from.ip, token);
+    const charges = this.#chargesOfAddress(from.ip, token);
     const tallies = await this.#takeAll(charges);
     for (const [index, { count, fresh }] of tallies.entries()) {
       const charge = charges[index];
@@ -220,8 +208,7 @@ export class Throttle {
   }
 
   async #countOverall(from: Origin): Promise<void> {
-    const token = randomToken();
-    const charge = { kind: 'overall', id: '', token, limit: Number.POSITIVE_INFINITY } as const;
+    const charge = { ...OVERALL, token: randomToken() };
     const [tally] = await this.#takeAll([charge]);
     this.#overall = tally?.count ?? this.#overall;
     this.noteCount(charge, this.#overall, from);

@@ -40,7 +40,12 @@ describe('M8 EXTERNAL (RFC 4422 appendix A)', () => {
   it('I22 takes the certificate alone for an empty message', async () => {
     expect(await step('')).toEqual({
       kind: 'proof',
-      proof: { kind: 'proved', authcid: Buffer.from('ann@example.org'), authzid: Buffer.alloc(0) },
+      proof: {
+        kind: 'proved',
+        shown: 'certificate',
+        authcid: Buffer.from('ann@example.org'),
+        authzid: Buffer.alloc(0),
+      },
     });
   });
 
@@ -49,6 +54,7 @@ describe('M8 EXTERNAL (RFC 4422 appendix A)', () => {
       kind: 'proof',
       proof: {
         kind: 'proved',
+        shown: 'certificate',
         authcid: Buffer.from('ann@example.org'),
         authzid: Buffer.from('bob@example.org'),
       },
@@ -128,6 +134,7 @@ describe('M8 the offer of EXTERNAL', () => {
       authenticate: () => Promise.reject(new Error('not asked')),
       lookup: () => Promise.reject(new Error('not asked')),
       credentials: () => Promise.reject(new Error('not asked')),
+      admit: async () => undefined,
       describeUser: () => '#',
     },
     directoryMs: 1000,

@@ -102,7 +102,11 @@ describe('the LDAP directory', () => {
     await using withheld = open([server]);
     await using ldap = open([server], { readPasswords: true });
     const admitted: string[] = [];
-    const guard = { admit: (text: string) => void admitted.push(text), knownWrong: () => false };
+    const guard = {
+      admit: (text: string) => void admitted.push(text),
+      admitAddress() {},
+      knownWrong: () => false,
+    };
 
     await ldap.login('alice');
     await ldap.directory.lookup(name('alice'), { service: 'imap' }, signal);

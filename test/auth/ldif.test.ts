@@ -62,7 +62,7 @@ describe('the LDIF directory', () => {
     const stored = (user: string, admit: (account: string) => void = () => undefined) =>
       directory().stored?.(
         name(user),
-        { service: 'imap', guard: { admit, knownWrong: () => false } },
+        { service: 'imap', guard: { admit, admitAddress() {}, knownWrong: () => false } },
         signal,
       );
     const refuse = (account: string) => {

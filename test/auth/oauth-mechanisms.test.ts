@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { LoginFailure } from '../../auth/failure.ts';
 import { oauthBearerServer, xoauth2Server } from '../../auth/oauth-mechanisms.ts';
 import type { ServerStep } from '../../auth/sasl.ts';
 import { badToken, type TokenJudge, type TokenVerdict } from '../../auth/token.ts';
 
 const GUIDE = { scope: 'mail offline', openidConfiguration: 'https://id.example.org/conf' };
+const ANYONE = async () => undefined;
 const VALID: TokenVerdict = { kind: 'valid', user: 'ann@example.org' };
 
 function judge(verdict: TokenVerdict, seen: string[] = []): TokenJudge {
@@ -26,7 +28,7 @@ async function step(
   message: string | undefined,
   { verdict = VALID, hosts = [] }: Terms = {},
 ): Promise<ServerStep> {
-  const server = make({ tokens: judge(verdict), hosts, judgeMs: 1000 });
+  const server = make({ tokens: judge(verdict), hosts, judgeMs: 1000, admit: ANYONE });
   return await server.step(
     message === undefined ? undefined : Buffer.from(message),
     new AbortController().signal,
@@ -58,6 +60,7 @@ describe.each(Object.entries(FROM_ANN))('%s', (_name, [make, message]) => {
       kind: 'proof',
       proof: {
         kind: 'proved',
+        shown: 'token',
         authcid: Buffer.from('ann@example.org'),
         authzid: Buffer.from('bob'),
         judgedMs: expect.any(Number),
@@ -67,7 +70,7 @@ describe.each(Object.entries(FROM_ANN))('%s', (_name, [make, message]) => {
 
   it('takes what breaks its grammar for malformed, and asks no provider', async () => {
     const seen: string[] = [];
-    const server = make({ tokens: judge(VALID, seen), hosts: [], judgeMs: 1000 });
+    const server = make({ tokens: judge(VALID, seen), hosts: [], judgeMs: 1000, admit: ANYONE });
 
     expect(await server.step(Buffer.from('rubbish'), new AbortController().signal)).toEqual({
       kind: 'malformed',
@@ -86,6 +89,31 @@ describe.each(Object.entries(FROM_ANN))('%s', (_name, [make, message]) => {
     });
   });
 
+  it('is brought to no provider for a client that is throttled (A19)', async () => {
+    const seen: string[] = [];
+    const named: string[] = [];
+    const admit = async (user: Buffer) => {
+      named.push(user.toString());
+      throw new LoginFailure('throttled', 'too many');
+    };
+    const server = make({ tokens: judge(VALID, seen), hosts: [], judgeMs: 1000, admit });
+
+    const refused = await server.step(Buffer.from(message), new AbortController().signal);
+
+    expect(refused).toEqual({
+      kind: 'proof',
+      proof: {
+        kind: 'refuted',
+        shown: 'token',
+        reason: 'throttled',
+        detail: 'too many',
+        authcid: Buffer.from('bob'),
+        authzid: Buffer.alloc(0),
+      },
+    });
+    expect([seen, named]).toEqual([[], ['bob']]);
+  });
+
   it('gives the provider its time, and no more', async () => {
     const waiting: TokenJudge = {
       guide: {},
@@ -94,7 +122,7 @@ describe.each(Object.entries(FROM_ANN))('%s', (_name, [make, message]) => {
         return { verdict: { ...badToken('too late'), reason: 'providerDown' }, guide: {} };
       },
     };
-    const server = make({ tokens: waiting, hosts: [], judgeMs: 5 });
+    const server = make({ tokens: waiting, hosts: [], judgeMs: 5, admit: ANYONE });
 
     expect(await server.step(Buffer.from(message), new AbortController().signal)).toMatchObject({
       proof: { reason: 'providerDown' },

@@ -293,7 +293,11 @@ describe('what can’t be told', () => {
   it('asks the guard by both names before anything is used', async () => {
     const { dovecot } = await storedForms('secret', 'sha256');
     const admitted: string[] = [];
-    const guard: LoginGuard = { admit: (name) => void admitted.push(name), knownWrong: () => false };
+    const guard: LoginGuard = {
+      admit: (name) => void admitted.push(name),
+      admitAddress() {},
+      knownWrong: () => false,
+    };
 
     await scram(accounts({ alice: [dovecot] }, { guard })).login({ user: 'ALICE@x.org' });
 

@@ -9,7 +9,7 @@ const b64 = (text: string): string => Buffer.from(text, 'latin1').toString('base
 
 function options(verdict: TokenVerdict): ConversationOptions {
   const tokens = { guide: {}, judge: async () => ({ verdict, guide: { scope: 'mail' } }) };
-  const terms = { tokens, hosts: [], judgeMs: 1000 };
+  const terms = { tokens, hosts: [], judgeMs: 1000, admit: async () => undefined };
   const mechanisms = new Map([
     ['OAUTHBEARER', () => oauthBearerServer(terms)],
     ['XOAUTH2', () => xoauth2Server(terms)],

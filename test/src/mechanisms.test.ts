@@ -19,7 +19,13 @@ const NOBODY = async (): Promise<never> => {
 /** All mechanisms but one, on a connection where each could work. */
 function allBut(name: string) {
   const parts = {
-    authenticator: { authenticate: NOBODY, lookup: NOBODY, credentials: NOBODY, describeUser: () => '#' },
+    authenticator: {
+      authenticate: NOBODY,
+      lookup: NOBODY,
+      credentials: NOBODY,
+      admit: NOBODY,
+      describeUser: () => '#',
+    },
     directoryMs: 1000,
     oauth: { hosts: [], tokens: { guide: {}, judge: NOBODY } },
     scram: scramSupport(),

@@ -21,6 +21,7 @@ const ANYONE: Authenticator = {
   authenticate: async () => ({ kind: 'admitted', account: ACCOUNT, unverified: false }),
   lookup: async () => ACCOUNT,
   credentials: async () => ({ kind: 'none', login: 'u', reason: 'unknownUser' }),
+  admit: async () => undefined,
   describeUser: () => '#00000000',
 };
 

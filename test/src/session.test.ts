@@ -47,6 +47,7 @@ function authenticator(
         : { kind: 'refused', reason: 'wrongPassword', known: 'u' }),
     lookup: async () => account(homes),
     credentials: async () => ({ kind: 'none', login: 'u', reason: 'unknownUser' }),
+    admit: async () => undefined,
     describeUser: () => '#00000000',
   };
 }

@@ -2,7 +2,7 @@ import type { LoginGuard } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import type { Secret } from '../../auth/secret.ts';
 
-/** A guard that keeps a note of what it was asked; it refuses one name, and knows one password to be wrong. */
+/** A guard that keeps a note of what it was asked; it refuses one name, or `address`, and knows one password to be wrong. */
 export class NotedGuard implements LoginGuard {
   readonly asked: string[] = [];
   readonly #refused: string | undefined;
@@ -16,6 +16,13 @@ export class NotedGuard implements LoginGuard {
   admit(name: string): void {
     this.asked.push(`admit ${name}`);
     if (name === this.#refused) {
+      throw new LoginFailure('throttled', 'too many');
+    }
+  }
+
+  admitAddress(name: string | undefined): void {
+    this.asked.push(`admit address of ${name}`);
+    if (this.#refused === 'address') {
       throw new LoginFailure('throttled', 'too many');
     }
   }

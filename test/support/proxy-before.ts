@@ -136,6 +136,7 @@ function authenticatorOf({ authenticate }: ProxyTerms): Authenticator {
           : { kind: 'refused', reason: 'wrongPassword', known: 'u' }),
     lookup: async (name) => account(name.toString()),
     credentials: async () => ({ kind: 'none', login: 'u', reason: 'unknownUser' }),
+    admit: async () => undefined,
     describeUser: () => '#00000000',
   };
 }

@@ -4,7 +4,7 @@ import type { Authenticator } from '../../auth/authenticator.ts';
 import type { Account } from '../../auth/directory.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Event as ProxyEvent } from '../../src/events.ts';
-import { type ProxyServer, startProxy } from '../../src/proxy.ts';
+import { type ProxyParts, type ProxyServer, startProxy } from '../../src/proxy.ts';
 import type { ListenerSettings, ListenerTls, Settings } from '../../src/settings.ts';
 import type { Throttle } from '../../src/throttle/throttle.ts';
 import type { KeyPair } from './test-ca.ts';
@@ -14,6 +14,7 @@ const ANYONE: Authenticator = {
   authenticate: async () => ({ kind: 'admitted', account: ACCOUNT, unverified: false }),
   lookup: async () => ACCOUNT,
   credentials: async () => ({ kind: 'none', login: 'u', reason: 'unknownUser' }),
+  admit: async () => undefined,
   describeUser: () => '#00000000',
 };
 
@@ -35,6 +36,7 @@ export interface ListenerTerms {
   readonly limits?: Partial<Settings['limits']>;
   readonly throttle?: Throttle;
   readonly authenticator?: Authenticator;
+  readonly oauth?: ProxyParts['oauth'];
 }
 
 /** Starts an IMAP listener in clear text, or what the terms say; everyone may log in. */
@@ -44,6 +46,7 @@ export async function runListener(terms: ListenerTerms = {}): Promise<RunningLis
   const proxy = await startProxy(settingsOf(terms), {
     authenticator: terms.authenticator ?? ANYONE,
     throttle: terms.throttle,
+    oauth: terms.oauth,
     observe: (one) => {
       events.push(one);
       told.dispatchEvent(new Event('told'));

@@ -347,35 +347,85 @@ describe('failures from everywhere', () => {
   });
 });
 
+describe('a token or a certificate', () => {
+  const SHOWN = { kind: 'noPassword' } as const;
+
+  async function show(throttle: Throttle, result: 'ok' | Reason, from = '192.0.2.1', token?: string) {
+    const tried = token === undefined ? SHOWN : { ...SHOWN, token: secret(token) };
+    const watch = throttle.watch(from, tried);
+    await watch.admit('ann');
+    await watch.end({ result, who: 'ann' });
+    return watch;
+  }
+
+  it('that is right is not kept out by wrong passwords of its user (A19)', async () => {
+    const { guesses, throttle } = setUp();
+    await guesses((count) => ({ from: `198.51.100.${count}`, as: 'ann', by: `p${count}` }));
+
+    await expect(show(throttle, 'ok')).resolves.toBeDefined();
+  });
+
+  it('that is wrong, which anybody may show for a user, keeps no password of his out (A19)', async () => {
+    const { login, throttle } = setUp();
+    for (let count = 0; count < 20; count += 1) {
+      await show(throttle, 'badToken', `198.51.100.${count}`, `t${count}`);
+    }
+
+    expect(throttle.state().keys.get('user')).toBe(0);
+    expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+  });
+
+  it('that is wrong counts for its address, the same token once (A19)', async () => {
+    const { throttle } = setUp({ perAddress: 3 });
+    for (let count = 0; count < 10; count += 1) await show(throttle, 'badToken', '192.0.2.1', 'stale');
+    await show(throttle, 'badToken', '192.0.2.1', 'other');
+    await show(throttle, 'badCertificate');
+
+    await expect(show(throttle, 'ok')).rejects.toMatchObject({ reason: 'throttled' });
+  });
+});
+
 describe('a guard of mechanisms that ask before there is a login', () => {
   it('refuses whom a login would be refused, and counts nothing', async () => {
     const { guesses, throttle } = setUp();
+    const guard = throttle.guard('192.0.2.2');
 
     for (let count = 0; count < 100; count += 1) {
-      using guard = throttle.guard('192.0.2.2');
       await guard.admit('bob');
+      await guard.admitAddress('bob');
     }
     await guesses((count) => ({ as: 'ann', by: `p${count}` }));
-    const refused = throttle.guard('192.0.2.2').admit('ann');
 
-    await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
-    expect(throttle.guard('192.0.2.2').knownWrong('uid=bob', '', secret('p'))).toBe(false);
+    await expect(guard.admit('ann')).rejects.toMatchObject({ reason: 'throttled' });
+    expect(guard.knownWrong('uid=bob', '', secret('p'))).toBe(false);
   });
 
-  it('lets a few connections at a time prove themselves as one user, and others when those have gone', async () => {
-    const { login, throttle } = setUp();
-    await login({ from: '192.0.2.80', as: 'ann', by: 'right', result: 'ok' });
-    const guards = Array.from({ length: 16 }, (_, host) => throttle.guard(`198.51.100.${host}`));
-    for (const guard of guards) {
-      await guard.admit('ann');
-      await guard.admit('ann');
+  it('keeps nobody out for what others only began (A19)', async () => {
+    const { throttle } = setUp();
+    for (let host = 0; host < 100; host += 1) await throttle.guard(`198.51.100.${host}`).admit('ann');
+
+    await expect(throttle.guard('192.0.2.2').admit('ann')).resolves.toBeUndefined();
+  });
+
+  it('asks for its address at each exchange, not at the first of a connection alone (A19)', async () => {
+    const { guesses, login, throttle } = setUp();
+    await login({ from: '192.0.2.2', as: 'ann', by: 'right', result: 'ok' });
+    await guesses((count) => ({ from: '192.0.2.2', as: `user${count}`, by: 'p' }));
+    const guard = throttle.guard('192.0.2.2');
+
+    for (let count = 0; count < 3; count += 1) {
+      await expect(guard.admit('bob')).rejects.toMatchObject({ reason: 'throttled' });
+      await expect(guard.admitAddress(undefined)).rejects.toMatchObject({ reason: 'throttled' });
     }
+    await expect(guard.admit('ann')).resolves.toBeUndefined();
+    await expect(guard.admitAddress('ann')).resolves.toBeUndefined();
+  });
 
-    const refused = throttle.guard('198.51.100.99').admit('ann');
+  it('makes the refusal of its exchange as late as any other', async () => {
+    const { throttle } = setUp();
+    const watch = throttle.watch('192.0.2.1', { kind: 'refuted' });
+    await watch.end({ result: 'throttled', who: 'ann' });
 
-    await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
-    await expect(throttle.guard('192.0.2.80').admit('ann')).resolves.toBeUndefined();
-    for (const guard of guards) guard[Symbol.dispose]();
-    await expect(throttle.guard('198.51.100.99').admit('ann')).resolves.toBeUndefined();
+    expect(watch.delayMs(2000)).toBe(15_000);
   });
 });
