@@ -2,6 +2,7 @@ import type { WireAnswer } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
+import { allowsLogin, takesPasswords } from '../password-command.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, NodeWelcome, Refusal } from '../protocol.ts';
 import { base64Lines, concludeExchange, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
 import {
@@ -111,8 +112,8 @@ export class ImapFrontend implements Frontend {
   }
 
   async #login(tag: string, { arguments: args }: Command): Promise<Served<Outcome>> {
-    if (!this.#loginAllowed()) {
-      return await this.#refuseClearText(tag);
+    if (!this.#takesPasswords()) {
+      return await this.#refuseLogin(tag);
     }
     const authcid = args.space() ? args.astring() : undefined;
     const password = authcid !== undefined && args.space() ? args.astring() : undefined;
@@ -248,6 +249,15 @@ export class ImapFrontend implements Frontend {
     return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
   }
 
+  async #refuseLogin(tag: string): Promise<Served<Outcome>> {
+    if (!this.#loginAllowed()) {
+      return await this.#refuseClearText(tag);
+    }
+    // No guess, as nobody looks at the password; but who keeps on is let go like who sends bad commands.
+    await this.#write(`${tag} NO [CANNOT] LOGIN is not offered here; use another mechanism.\r\n`);
+    return 'bad';
+  }
+
   /** Counts like a failed login, since each costs a log line. */
   async #refuseClearText(tag: string): Promise<Refusal> {
     this.#failures += 1;
@@ -256,8 +266,8 @@ export class ImapFrontend implements Frontend {
   }
 
   async #refuseLiteral(tag: string, { verb, refused }: RefusedCommand): Promise<Served<Outcome>> {
-    if (verb === 'LOGIN' && !this.#loginAllowed()) {
-      return await this.#refuseClearText(tag);
+    if (verb === 'LOGIN' && !this.#takesPasswords()) {
+      return await this.#refuseLogin(tag);
     }
     if (refused === 'literalTooLong') {
       return await this.#bad(tag, '[TOOBIG] The literal is too long.');
@@ -285,11 +295,15 @@ export class ImapFrontend implements Frontend {
   }
 
   #takesLiteral(verb: string): boolean {
-    return verb === 'ID' || (verb === 'LOGIN' && this.#loginAllowed());
+    return verb === 'ID' || (verb === 'LOGIN' && this.#takesPasswords());
   }
 
   #loginAllowed(): boolean {
-    return this.#terms.allowPlaintext || this.#channel.tls !== undefined;
+    return allowsLogin(this.#terms, this.#channel.tls);
+  }
+
+  #takesPasswords(): boolean {
+    return takesPasswords(this.#terms, this.#channel.tls);
   }
 
   #capabilities(): string {

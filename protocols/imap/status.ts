@@ -1,4 +1,5 @@
 import type { WireAnswer } from '../../auth/failure.ts';
+import { allowsLogin, takesPasswords } from '../password-command.ts';
 import type { FrontendTerms } from '../protocol.ts';
 import type { TlsState } from '../transport.ts';
 
@@ -26,11 +27,12 @@ const NODE_CAPABILITIES: readonly string[] = ['ENABLE', 'IDLE'];
 
 /** The capabilities before login, of which each works at this moment (RFC 9051 section 6.1.1). */
 export function unauthenticatedCapabilities(terms: FrontendTerms, tls: TlsState | undefined): string {
-  const loginAllowed = tls !== undefined || terms.allowPlaintext;
+  const mechanisms = allowsLogin(terms, tls) ? [...terms.mechanisms(tls).keys()] : [];
   return [
     'IMAP4rev1 LITERAL- SASL-IR ID',
     ...(terms.capabilities ?? NODE_CAPABILITIES),
     ...(terms.startTls && tls === undefined ? ['STARTTLS'] : []),
-    ...(loginAllowed ? [...terms.mechanisms(tls).keys()].map((name) => `AUTH=${name}`) : ['LOGINDISABLED']),
+    ...mechanisms.map((name) => `AUTH=${name}`),
+    ...(takesPasswords(terms, tls) ? [] : ['LOGINDISABLED']),
   ].join(' ');
 }

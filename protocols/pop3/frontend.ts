@@ -2,6 +2,7 @@ import type { WireAnswer } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
+import { allowsLogin, takesPasswords } from '../password-command.ts';
 import type { Apop, Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
 import { base64Lines, concludeExchange, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
 import {
@@ -119,8 +120,8 @@ export class Pop3Frontend implements Frontend {
   }
 
   async #nameUser(argument: Buffer | undefined): Promise<Served<Outcome>> {
-    if (!this.#loginAllowed()) {
-      return await this.#refuseClearText();
+    if (!takesPasswords(this.#terms, this.#channel.tls)) {
+      return await this.#refusePassword();
     }
     if (argument === undefined || argument.length === 0) {
       return await this.#bad('USER takes a user name.');
@@ -132,8 +133,8 @@ export class Pop3Frontend implements Frontend {
   }
 
   async #pass(user: Buffer | undefined, argument: Buffer | undefined): Promise<Served<Outcome>> {
-    if (!this.#loginAllowed()) {
-      return await this.#refuseClearText();
+    if (!takesPasswords(this.#terms, this.#channel.tls)) {
+      return await this.#refusePassword();
     }
     if (user === undefined || argument === undefined) {
       return await this.#bad('PASS comes right behind USER, and takes a password.');
@@ -245,6 +246,14 @@ export class Pop3Frontend implements Frontend {
     return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
   }
 
+  async #refusePassword(): Promise<Served<Outcome>> {
+    if (!this.#loginAllowed()) {
+      return await this.#refuseClearText();
+    }
+    // No guess, as nobody looks at the password; but who keeps on is let go like who sends bad commands.
+    return await this.#bad('USER and PASS are not offered here; use another mechanism.');
+  }
+
   /** Counts like a failed login, since each costs a log line. */
   async #refuseClearText(): Promise<Refusal> {
     this.#failures += 1;
@@ -274,6 +283,6 @@ export class Pop3Frontend implements Frontend {
   }
 
   #loginAllowed(): boolean {
-    return this.#terms.allowPlaintext || this.#secured();
+    return allowsLogin(this.#terms, this.#channel.tls);
   }
 }

@@ -1,4 +1,5 @@
 import type { WireAnswer } from '../../auth/failure.ts';
+import { allowsLogin, takesPasswords } from '../password-command.ts';
 import type { FrontendTerms } from '../protocol.ts';
 import type { TlsState } from '../transport.ts';
 
@@ -28,13 +29,14 @@ const NODE_CAPABILITIES: readonly string[] = ['TOP', 'UIDL'];
 
 /** What CAPA lists in the AUTHORIZATION state. */
 export function authorizationCapabilities(terms: FrontendTerms, tls: TlsState | undefined): string[] {
-  const loginAllowed = tls !== undefined || terms.allowPlaintext;
+  const mechanisms = allowsLogin(terms, tls) ? [...terms.mechanisms(tls).keys()] : [];
   return [
     ...(terms.capabilities ?? NODE_CAPABILITIES),
     'RESP-CODES',
     'PIPELINING',
     'AUTH-RESP-CODE',
     ...(terms.startTls && tls === undefined ? ['STLS'] : []),
-    ...(loginAllowed ? ['USER', `SASL ${[...terms.mechanisms(tls).keys()].join(' ')}`] : []),
+    ...(takesPasswords(terms, tls) ? ['USER'] : []),
+    ...(mechanisms.length > 0 ? [`SASL ${mechanisms.join(' ')}`] : []),
   ];
 }

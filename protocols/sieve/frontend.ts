@@ -2,6 +2,7 @@ import { decodeBase64 } from '../../auth/base64.ts';
 import type { WireAnswer } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import type { Channel } from '../channel.ts';
+import { allowsLogin } from '../password-command.ts';
 import type { Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
 import { type ClientResponse, runSaslExchange, type SaslFraming } from '../sasl-exchange.ts';
 import {
@@ -118,7 +119,7 @@ export class SieveFrontend implements Frontend {
     if (mechanism === undefined || (first !== undefined && initial === undefined) || rest.length > 0) {
       return await this.#bad('AUTHENTICATE takes a mechanism and at most an initial response, both strings.');
     }
-    if (!this.#terms.allowPlaintext && this.#channel.tls === undefined) {
+    if (!allowsLogin(this.#terms, this.#channel.tls)) {
       return await this.#refuseClearText();
     }
     const name = asciiUpperCase(mechanism);

@@ -1,4 +1,5 @@
 import type { WireAnswer } from '../../auth/failure.ts';
+import { allowsLogin } from '../password-command.ts';
 import type { FrontendTerms } from '../protocol.ts';
 import type { TlsState } from '../transport.ts';
 
@@ -34,8 +35,7 @@ const NODE_EXTENSIONS =
 
 /** The capabilities before login, of which each works at this moment. */
 export function unauthenticatedCapabilities(terms: FrontendTerms, tls: TlsState | undefined): string {
-  const loginAllowed = tls !== undefined || terms.allowPlaintext;
-  const mechanisms = loginAllowed ? [...terms.mechanisms(tls).keys()] : [];
+  const mechanisms = allowsLogin(terms, tls) ? [...terms.mechanisms(tls).keys()] : [];
   return [
     '"IMPLEMENTATION" "Homing"',
     `"SIEVE" "${terms.capabilities?.join(' ') ?? NODE_EXTENSIONS}"`,

@@ -41,7 +41,7 @@ interface Terms {
 
 async function run({
   settings,
-  mechanisms = ['SCRAM-SHA-256'],
+  mechanisms = ['SCRAM-SHA-256', 'PLAIN'],
   oauth,
 }: Terms = {}): Promise<RunningListener> {
   const status = [
@@ -218,7 +218,7 @@ describe('a bearer token', () => {
 
   it('gets in when passwords of its user were guessed, and its own guesses keep no password out (A19)', async () => {
     const { oauth } = provider();
-    await using running = await run({ mechanisms: ['XOAUTH2', 'SCRAM-SHA-256'], oauth });
+    await using running = await run({ mechanisms: ['XOAUTH2', 'SCRAM-SHA-256', 'PLAIN'], oauth });
     for (let count = 0; count < 6; count += 1) await guess(running, `guess ${count}`);
     for (let count = 0; count < 6; count += 1) await show(running, `t${count}`);
 
