@@ -3,8 +3,8 @@ import type { Account, Directory, LoginContext, LoginName, StoredCredentials, Ve
 import { LoginFailure, type Reason } from './failure.ts';
 import { KeyedHash } from './keyed-hash.ts';
 import { isNameText, type NameOptions, readLoginName, whyNoLoginName } from './names.ts';
+import { readPassword } from './passwords/typed-password.ts';
 import type { MechanismProof, PasswordProof, Proof } from './sasl.ts';
-import { readPassword } from './typed-password.ts';
 
 /** A directory and the domains whose users it has. */
 export interface Realm {

@@ -1,8 +1,8 @@
-import { type CramHash, cramClient } from './cram.ts';
 import { LoginFailure } from './failure.ts';
-import { plainClient } from './plain.ts';
+import { type CramHash, cramClient } from './mechanisms/cram.ts';
+import { plainClient } from './mechanisms/plain.ts';
+import { ScramKeyring, scramClient } from './mechanisms/scram.ts';
 import type { SaslClient } from './sasl.ts';
-import { ScramKeyring, scramClient } from './scram.ts';
 import type { Secret } from './secret.ts';
 
 /** How a node believes this proxy. `name` and `key` are the proxy's own, towards this node. */

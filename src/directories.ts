@@ -1,7 +1,7 @@
 import { type Authenticator, createAuthenticator } from '../auth/authenticator.ts';
 import type { Directory } from '../auth/directory.ts';
-import { openLdap } from '../auth/ldap.ts';
-import { openLdif } from '../auth/ldif.ts';
+import { openLdap } from '../auth/ldap/ldap.ts';
+import { openLdif } from '../auth/ldif/ldif.ts';
 import type { DirectorySettings } from './config/directories.ts';
 import type { Observer } from './events.ts';
 import type { Settings } from './settings.ts';

@@ -1,6 +1,6 @@
 /** How a balancer introduces a connection: its PROXY header, read from a transport and taken for what it says. */
 import { X509Certificate } from 'node:crypto';
-import { escapeDnValue } from '../auth/dn.ts';
+import { escapeDnValue } from '../auth/entries/dn.ts';
 import type { ClientCertificate } from '../auth/sasl.ts';
 import { type ProxiedTls, type ProxyHeader, ProxyHeaderError } from '../protocols/proxy-facts.ts';
 import { parseProxyHeader } from '../protocols/proxy-header.ts';

@@ -1,5 +1,5 @@
 import type { Delegate } from '../auth/delegates.ts';
-import type { CertificateMap } from '../auth/external.ts';
+import type { CertificateMap } from '../auth/mechanisms/external.ts';
 import type { NameOptions } from '../auth/names.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { Trust } from '../auth/trust.ts';

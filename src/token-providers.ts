@@ -1,10 +1,10 @@
-import { type IntrospectionTerms, introspect } from '../auth/introspection.ts';
-import { type JwtTerms, verifyJwt } from '../auth/jwt-verifier.ts';
-import { keysFromFile, keysFromUrl, RotatingKeys } from '../auth/key-set.ts';
-import { ProviderHttp } from '../auth/provider-http.ts';
-import type { TokenGuide } from '../auth/token.ts';
-import { TokenCache } from '../auth/token-cache.ts';
-import { type TokenProvider, type TokenProviders, tokenProviders } from '../auth/token-providers.ts';
+import { type IntrospectionTerms, introspect } from '../auth/oauth/introspection.ts';
+import { type JwtTerms, verifyJwt } from '../auth/oauth/jwt-verifier.ts';
+import { keysFromFile, keysFromUrl, RotatingKeys } from '../auth/oauth/key-set.ts';
+import { ProviderHttp } from '../auth/oauth/provider-http.ts';
+import type { TokenGuide } from '../auth/oauth/token.ts';
+import { TokenCache } from '../auth/oauth/token-cache.ts';
+import { type TokenProvider, type TokenProviders, tokenProviders } from '../auth/oauth/token-providers.ts';
 
 /** Whose tokens are taken. */
 export interface OauthSettings {

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { CommandModule } from 'yargs';
 import type { Delegate } from '../../auth/delegates.ts';
-import type { CertificateMap } from '../../auth/external.ts';
+import type { CertificateMap } from '../../auth/mechanisms/external.ts';
 import { type DirectorySettings, verifiedBy } from '../config/directories.ts';
 import { describeProblem } from '../config/excerpt.ts';
 import { configSchema } from '../config/schema.ts';

@@ -3,7 +3,7 @@ import type { CommandModule } from 'yargs';
 import { Deadline } from '../../auth/deadline.ts';
 import type { Account, Trace } from '../../auth/directory.ts';
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
-import { isClear, isComparable, splitValue } from '../../auth/password-schemes.ts';
+import { isClear, isComparable, splitValue } from '../../auth/passwords/schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Directories, openDirectories } from '../directories.ts';

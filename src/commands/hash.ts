@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import { type HashScheme, hashPassword } from '../../auth/password-schemes.ts';
+import { type HashScheme, hashPassword } from '../../auth/passwords/schemes.ts';
 import { readPassword } from './read-password.ts';
 import { isKeyboard, OperatorError, type Terminal } from './terminal.ts';
 

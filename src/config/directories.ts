@@ -1,8 +1,8 @@
-import type { LdapOptions } from '../../auth/ldap.ts';
-import type { LdapTarget, ServiceAccount } from '../../auth/ldap-dial.ts';
-import type { LdifOptions } from '../../auth/ldif.ts';
-import { LdifError, parseLdif } from '../../auth/ldif-parser.ts';
-import type { Schema } from '../../auth/schema.ts';
+import type { Schema } from '../../auth/entries/schema.ts';
+import type { LdapTarget, ServiceAccount } from '../../auth/ldap/dial.ts';
+import type { LdapOptions } from '../../auth/ldap/ldap.ts';
+import type { LdifOptions } from '../../auth/ldif/ldif.ts';
+import { LdifError, parseLdif } from '../../auth/ldif/parser.ts';
 import type { NodeSettings } from '../settings.ts';
 import { checkAuthorities } from './certificates.ts';
 import { buildSchema } from './directory-schema.ts';

@@ -1,7 +1,7 @@
 /** The schema of a directory: what the settings say, laid over the preset, and checked. */
-import { parseLoginFilter, SchemaError } from '../../auth/login-filter.ts';
-import { schemaOptions } from '../../auth/presets.ts';
-import { compileSchema, type Schema } from '../../auth/schema.ts';
+import { parseLoginFilter, SchemaError } from '../../auth/entries/login-filter.ts';
+import { schemaOptions } from '../../auth/entries/presets.ts';
+import { compileSchema, type Schema } from '../../auth/entries/schema.ts';
 import { isDn } from './dn.ts';
 import type { Report } from './report.ts';
 import type { DirectoryConfig } from './schema-directory.ts';

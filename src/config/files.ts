@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { MAX_LDIF_OCTETS } from '../../auth/ldif-parser.ts';
+import { MAX_LDIF_OCTETS } from '../../auth/ldif/parser.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Report } from './report.ts';
 import type { Path } from './source.ts';

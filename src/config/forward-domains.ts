@@ -1,7 +1,7 @@
-import { valuesOf } from '../../auth/entry.ts';
-import { withoutDomain } from '../../auth/forwarded.ts';
-import { parseLdif } from '../../auth/ldif-parser.ts';
-import type { Schema } from '../../auth/schema.ts';
+import { valuesOf } from '../../auth/entries/entry.ts';
+import { withoutDomain } from '../../auth/entries/forwarded.ts';
+import type { Schema } from '../../auth/entries/schema.ts';
+import { parseLdif } from '../../auth/ldif/parser.ts';
 import type { Report } from './report.ts';
 import type { Path } from './source.ts';
 

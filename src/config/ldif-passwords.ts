@@ -4,7 +4,7 @@ import {
   isComparable,
   type StoredValue,
   splitValue,
-} from '../../auth/password-schemes.ts';
+} from '../../auth/passwords/schemes.ts';
 import type { Report } from './report.ts';
 import type { Path } from './source.ts';
 

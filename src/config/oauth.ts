@@ -1,6 +1,6 @@
-import type { ProviderCredentials } from '../../auth/introspection.ts';
-import { whyNoKeySet } from '../../auth/key-set.ts';
-import type { ClaimTerms } from '../../auth/token-claims.ts';
+import type { ProviderCredentials } from '../../auth/oauth/introspection.ts';
+import { whyNoKeySet } from '../../auth/oauth/key-set.ts';
+import type { ClaimTerms } from '../../auth/oauth/token-claims.ts';
 import type { KeyPlace, OauthSettings, ProviderSettings } from '../token-providers.ts';
 import { checkAuthorities } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';

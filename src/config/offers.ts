@@ -1,9 +1,9 @@
 /** Which mechanisms the directories can serve, and so which a listener may offer. */
 
-import { valuesOf } from '../../auth/entry.ts';
-import type { LdifOptions } from '../../auth/ldif.ts';
-import { parseLdif } from '../../auth/ldif-parser.ts';
-import { isClear, splitValue } from '../../auth/password-schemes.ts';
+import { valuesOf } from '../../auth/entries/entry.ts';
+import type { LdifOptions } from '../../auth/ldif/ldif.ts';
+import { parseLdif } from '../../auth/ldif/parser.ts';
+import { isClear, splitValue } from '../../auth/passwords/schemes.ts';
 import { isMechanismOf } from '../mechanisms.ts';
 import type { DirectorySettings } from './directories.ts';
 import type { Report } from './report.ts';

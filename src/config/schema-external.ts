@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CertificateEntry, CertificateMap } from '../../auth/external.ts';
+import type { CertificateEntry, CertificateMap } from '../../auth/mechanisms/external.ts';
 import { fingerprint } from './values.ts';
 
 const FIELDS = ['fingerprint', 'subject', 'email', 'commonName'] as const;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JWT_ALGORITHMS } from '../../auth/jwt-verifier.ts';
+import { JWT_ALGORITHMS } from '../../auth/oauth/jwt-verifier.ts';
 import { delay, domain, file, host, webUrl } from './values.ts';
 
 const DEFAULT_ALGORITHMS = [...JWT_ALGORITHMS];

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deriveStoredKey } from '../../auth/scram-keys.ts';
+import { deriveStoredKey } from '../../auth/mechanisms/scram-keys.ts';
 import { Secret } from '../../auth/secret.ts';
 import { loadConfig } from '../config.ts';
 import { openDirectories } from '../directories.ts';

@@ -1,4 +1,4 @@
-import { hashScram } from '../../auth/password-scram.ts';
+import { hashScram } from '../../auth/passwords/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { ACCOUNTS, type DemoAccount } from './accounts.ts';
 

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { createAuthenticator } from '../../auth/authenticator.ts';
 import type { Delegate } from '../../auth/delegates.ts';
 import type { Directory } from '../../auth/directory.ts';
-import { openLdif } from '../../auth/ldif.ts';
+import { schemaOptions } from '../../auth/entries/presets.ts';
+import { compileSchema } from '../../auth/entries/schema.ts';
+import { openLdif } from '../../auth/ldif/ldif.ts';
 import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
-import { schemaOptions } from '../../auth/presets.ts';
-import { compileSchema } from '../../auth/schema.ts';
 import { Secret } from '../../auth/secret.ts';
 import { NotedGuard } from '../support/noted-guard.ts';
 

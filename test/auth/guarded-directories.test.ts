@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Directory } from '../../auth/directory.ts';
-import { openLdap } from '../../auth/ldap.ts';
-import { openLdif } from '../../auth/ldif.ts';
-import { schemaOptions } from '../../auth/presets.ts';
-import { compileSchema } from '../../auth/schema.ts';
+import { schemaOptions } from '../../auth/entries/presets.ts';
+import { compileSchema } from '../../auth/entries/schema.ts';
+import { openLdap } from '../../auth/ldap/ldap.ts';
+import { openLdif } from '../../auth/ldif/ldif.ts';
 import { Secret } from '../../auth/secret.ts';
 import { NotedGuard } from '../support/noted-guard.ts';
-import { bindResponse, ScriptedLdap, searchDone, searchEntry } from './scripted-ldap.ts';
+import { bindResponse, ScriptedLdap, searchDone, searchEntry } from './ldap/scripted-ldap.ts';
 
 const signal = new AbortController().signal;
 const secret = (text: string) => new Secret(Buffer.from(text));

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { hashPassword } from '../../auth/password-schemes.ts';
+import { hashPassword } from '../../auth/passwords/schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 import { cluster } from '../support/cluster.ts';
 import { heapNames } from '../support/heap-names.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type CramHash, cramClient } from '../../auth/cram.ts';
+import { type CramHash, cramClient } from '../../auth/mechanisms/cram.ts';
 import type { SaslClient } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import { cluster, loggedLine } from '../support/cluster.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ScramKeyring, scramClient } from '../../auth/scram.ts';
+import { ScramKeyring, scramClient } from '../../auth/mechanisms/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { cluster, exec, loggedLine, lookupsOf } from '../support/cluster.ts';
 import {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../auth/password-schemes.ts';
+import { hashPassword } from '../../auth/passwords/schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 import { cluster, type NodeName } from '../support/cluster.ts';
 import { IMAP_TRANSCRIPTS } from '../support/imap-transcripts.ts';

@@ -1,6 +1,6 @@
 import { type Reason, WIRE_ANSWER, type WireAnswer } from '../../auth/failure.ts';
-import { loginServer } from '../../auth/login.ts';
-import { plainServer } from '../../auth/plain.ts';
+import { loginServer } from '../../auth/mechanisms/login.ts';
+import { plainServer } from '../../auth/mechanisms/plain.ts';
 import type { SaslServerFactory } from '../../auth/sasl.ts';
 import { Channel } from '../../protocols/channel.ts';
 import type { Frontend, FrontendTerms, LoginAttempt, MailProtocol } from '../../protocols/protocol.ts';

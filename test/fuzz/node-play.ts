@@ -1,8 +1,8 @@
-import { cramClient } from '../../auth/cram.ts';
 import { LoginFailure } from '../../auth/failure.ts';
-import { plainClient } from '../../auth/plain.ts';
+import { cramClient } from '../../auth/mechanisms/cram.ts';
+import { plainClient } from '../../auth/mechanisms/plain.ts';
+import { scramClient } from '../../auth/mechanisms/scram.ts';
 import type { SaslClient } from '../../auth/sasl.ts';
-import { scramClient } from '../../auth/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { Channel } from '../../protocols/channel.ts';
 import type { MailProtocol, NodeSession, NodeTerms } from '../../protocols/protocol.ts';

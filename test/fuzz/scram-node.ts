@@ -1,6 +1,6 @@
 /** The node's side of SCRAM-SHA-256, for a fuzzer: with one key for all salts, and answers to messages of any kind. */
 import { createHash, createHmac } from 'node:crypto';
-import { ScramKeyring } from '../../auth/scram.ts';
+import { ScramKeyring } from '../../auth/mechanisms/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 
 const NONCE = 'fuzz';

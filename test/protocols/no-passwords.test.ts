@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { plainServer } from '../../auth/plain.ts';
+import { plainServer } from '../../auth/mechanisms/plain.ts';
 import { imap } from '../../protocols/imap/imap.ts';
 import { pop3 } from '../../protocols/pop3/pop3.ts';
 import { converse } from '../support/conversation.ts';

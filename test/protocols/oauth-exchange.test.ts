@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { oauthBearerServer, xoauth2Server } from '../../auth/oauth-mechanisms.ts';
-import { badToken, type TokenVerdict } from '../../auth/token.ts';
+import { oauthBearerServer, xoauth2Server } from '../../auth/oauth/mechanisms.ts';
+import { badToken, type TokenVerdict } from '../../auth/oauth/token.ts';
 import { imap } from '../../protocols/imap/imap.ts';
 import { pop3 } from '../../protocols/pop3/pop3.ts';
 import { type ConversationOptions, converse } from '../support/conversation.ts';

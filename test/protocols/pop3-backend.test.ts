@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LoginFailure } from '../../auth/failure.ts';
-import { plainClient } from '../../auth/plain.ts';
+import { plainClient } from '../../auth/mechanisms/plain.ts';
 import { Secret } from '../../auth/secret.ts';
 import { pop3 } from '../../protocols/pop3/pop3.ts';
 import type { NodeTerms, Origin } from '../../protocols/protocol.ts';

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../auth/password-schemes.ts';
+import { hashPassword } from '../../auth/passwords/schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { DirectorySettings } from '../../src/config/directories.ts';
 import { CANARY, ConfigFolder, GOOD, good } from '../support/config-folder.ts';

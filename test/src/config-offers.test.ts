@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { hashScram } from '../../auth/password-scram.ts';
+import { hashScram } from '../../auth/passwords/scram.ts';
 import { Secret } from '../../auth/secret.ts';
 import { ConfigFolder, GOOD, good } from '../support/config-folder.ts';
 import { run } from '../support/test-terminal.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ScramKeyring, scramClient } from '../../auth/scram.ts';
-import { deriveStoredKey } from '../../auth/scram-keys.ts';
+import { ScramKeyring, scramClient } from '../../auth/mechanisms/scram.ts';
+import { deriveStoredKey } from '../../auth/mechanisms/scram-keys.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type DemoNode, startNode } from '../../src/demo/node/node.ts';
 import { Wire } from '../support/wire.ts';

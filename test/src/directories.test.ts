@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { schemaOptions } from '../../auth/entries/presets.ts';
+import { compileSchema } from '../../auth/entries/schema.ts';
 import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
-import { schemaOptions } from '../../auth/presets.ts';
-import { compileSchema } from '../../auth/schema.ts';
 import type { DirectorySettings } from '../../src/config/directories.ts';
 import { openDirectories } from '../../src/directories.ts';
 import type { Event } from '../../src/events.ts';

@@ -1,11 +1,11 @@
 /** Guesses by mechanisms that judge proofs by themselves: what they are told, and what is counted. */
 import { describe, expect, it } from 'vitest';
 import { createAuthenticator } from '../../auth/authenticator.ts';
-import { openLdif } from '../../auth/ldif.ts';
+import { schemaOptions } from '../../auth/entries/presets.ts';
+import { compileSchema } from '../../auth/entries/schema.ts';
+import { openLdif } from '../../auth/ldif/ldif.ts';
 import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
-import { schemaOptions } from '../../auth/presets.ts';
-import { compileSchema } from '../../auth/schema.ts';
-import { badToken } from '../../auth/token.ts';
+import { badToken } from '../../auth/oauth/token.ts';
 import { Throttle, type ThrottleSettings } from '../../src/throttle/throttle.ts';
 import { type RunningListener, runListener } from '../support/running-listener.ts';
 import { clientFinal, clientFirst } from '../support/scram-client.ts';

@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import { createAuthenticator } from '../../auth/authenticator.ts';
-import { openLdif } from '../../auth/ldif.ts';
+import { schemaOptions } from '../../auth/entries/presets.ts';
+import { compileSchema } from '../../auth/entries/schema.ts';
+import { openLdif } from '../../auth/ldif/ldif.ts';
 import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
-import { schemaOptions } from '../../auth/presets.ts';
-import { compileSchema } from '../../auth/schema.ts';
-import { badToken } from '../../auth/token.ts';
+import { badToken } from '../../auth/oauth/token.ts';
 import { Channel } from '../../protocols/channel.ts';
 import { imap } from '../../protocols/imap/imap.ts';
 import { pop3 } from '../../protocols/pop3/pop3.ts';

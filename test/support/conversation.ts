@@ -1,6 +1,6 @@
 import { type Reason, WIRE_ANSWER } from '../../auth/failure.ts';
-import { loginServer } from '../../auth/login.ts';
-import { plainServer } from '../../auth/plain.ts';
+import { loginServer } from '../../auth/mechanisms/login.ts';
+import { plainServer } from '../../auth/mechanisms/plain.ts';
 import { Channel } from '../../protocols/channel.ts';
 import type { Departure, FrontendTerms, LoginAttempt, MailProtocol } from '../../protocols/protocol.ts';
 import { MemoryTransport } from './memory-transport.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Client } from 'ldapts';
 import type { StartedTestContainer } from 'testcontainers';
 import type { TestProject } from 'vitest/node';
-import { deriveStoredKey } from '../../auth/scram-keys.ts';
+import { deriveStoredKey } from '../../auth/mechanisms/scram-keys.ts';
 import { Secret } from '../../auth/secret.ts';
 import { accounts, accountsLdif, PEOPLE, SUFFIX } from './accounts.ts';
 import type { CertificateFiles, Cluster, DovecotPorts, LdapPorts, NodeName, NodePorts } from './cluster.ts';

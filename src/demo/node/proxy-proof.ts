@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { StoredKey } from '../../../auth/scram-keys.ts';
-import { scramServer } from '../../../auth/scram-server.ts';
+import type { StoredKey } from '../../../auth/mechanisms/scram-keys.ts';
+import { scramServer } from '../../../auth/mechanisms/scram-server.ts';
 import type { Channel } from '../../../protocols/channel.ts';
 import {
   base64Lines,

@@ -1,7 +1,7 @@
-import { BerError, elementOctets } from '../../../auth/ber.ts';
 import { LoginFailure } from '../../../auth/failure.ts';
-import { readLdapMessage } from '../../../auth/ldap-message.ts';
-import { readBindResult } from '../../../auth/ldap-results.ts';
+import { BerError, elementOctets } from '../../../auth/ldap/ber.ts';
+import { readLdapMessage } from '../../../auth/ldap/message.ts';
+import { readBindResult } from '../../../auth/ldap/results.ts';
 import { either, garbage, mostly, nasty, type Rule, row, times } from '../grammar.ts';
 import { allowing, mustEqual } from '../oracles.ts';
 import type { Random } from '../random.ts';

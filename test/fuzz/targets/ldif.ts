@@ -1,5 +1,5 @@
-import type { Entry } from '../../../auth/entry.ts';
-import { LdifError, parseLdif } from '../../../auth/ldif-parser.ts';
+import type { Entry } from '../../../auth/entries/entry.ts';
+import { LdifError, parseLdif } from '../../../auth/ldif/parser.ts';
 import { base64, either, garbage, mostly, nasty, type Rule, row, times } from '../grammar.ts';
 import { allowing, must, mustEqual } from '../oracles.ts';
 import { joined } from '../sample.ts';

@@ -1,8 +1,8 @@
 import { BerWriter, type Filter } from 'ldapts';
 import type { LoginName } from '../../../auth/directory.ts';
-import type { Entry } from '../../../auth/entry.ts';
-import { matchesFilter } from '../../../auth/filter-match.ts';
-import { parseLoginFilter, SchemaError } from '../../../auth/login-filter.ts';
+import type { Entry } from '../../../auth/entries/entry.ts';
+import { matchesFilter } from '../../../auth/entries/filter-match.ts';
+import { parseLoginFilter, SchemaError } from '../../../auth/entries/login-filter.ts';
 import { either, garbage, later, mostly, nasty, number, type Rule, row, times } from '../grammar.ts';
 import { allowing, must } from '../oracles.ts';
 import type { Sample } from '../sample.ts';

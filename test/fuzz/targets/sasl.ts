@@ -1,8 +1,8 @@
 import { createAuthenticator } from '../../../auth/authenticator.ts';
 import type { Account, Directory } from '../../../auth/directory.ts';
 import { DEFAULT_PUNCTUATION } from '../../../auth/names.ts';
+import { badToken } from '../../../auth/oauth/token.ts';
 import type { Proof, SaslServer, ServerStep } from '../../../auth/sasl.ts';
-import { badToken } from '../../../auth/token.ts';
 import type { TlsState } from '../../../protocols/transport.ts';
 import {
   MECHANISMS,

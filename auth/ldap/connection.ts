@@ -1,0 +1,294 @@
+import type { Socket } from 'node:net';
+import {
+  AbandonRequest,
+  BindRequest,
+  ExtendedRequest,
+  type Filter,
+  type Message,
+  PasswordPolicyControl,
+  SearchRequest,
+  UnbindRequest,
+} from 'ldapts';
+import { whyAborted } from '../deadline.ts';
+import type { Entry } from '../entries/entry.ts';
+import type { Secret } from '../secret.ts';
+import { BerError, elementOctets } from './ber.ts';
+import { resultText } from './codes.ts';
+import { type LdapMessage, type LdapOperation, type LdapResult, readLdapMessage } from './message.ts';
+
+/** A server that could not be asked: `connect` never got there, the others lost a connection or an answer. */
+export class LdapUnreachable extends Error {
+  override readonly name = 'LdapUnreachable';
+  readonly stage: 'connect' | 'lost' | 'timeout' | 'busy';
+
+  constructor(message: string, options: ErrorOptions & { readonly stage: LdapUnreachable['stage'] }) {
+    super(message, options);
+    this.stage = options.stage;
+  }
+}
+
+/** A simple bind that names somebody: without a DN or a password it would be anonymous (RFC 4513 section 5.1). */
+export class SimpleBind {
+  readonly dn: string;
+  readonly #password: Secret;
+
+  private constructor(dn: string, password: Secret) {
+    this.dn = dn;
+    this.#password = password;
+  }
+
+  /** @returns `undefined` where the bind would prove nothing. */
+  static of(dn: string, password: Secret): SimpleBind | undefined {
+    return dn.trim() === '' || password.octets.length === 0 ? undefined : new SimpleBind(dn, password);
+  }
+
+  get password(): string {
+    return this.#password.octets.toString('utf8');
+  }
+}
+
+export interface LdapSearch {
+  readonly base: string;
+  readonly scope: 'base' | 'one' | 'sub';
+  readonly filter: Filter;
+  readonly attributes: readonly string[];
+}
+
+export interface LdapSearchResult extends LdapResult {
+  /** No more than were asked for. */
+  readonly entries: readonly Entry[];
+}
+
+/** Two tell "one" from "several". */
+const SIZE_LIMIT = 2;
+/** An entry has a few attributes of a line each. */
+const MAX_MESSAGE_OCTETS = 1024 * 1024;
+const MAX_ID = 2 ** 31 - 1;
+/** RFC 4511 section 4.14. */
+const START_TLS = '1.3.6.1.4.1.1466.20037';
+
+interface Pending {
+  readonly operation: LdapOperation;
+  readonly entries: Entry[];
+  readonly finish: (result: LdapSearchResult) => void;
+  readonly fail: (error: LdapUnreachable) => void;
+}
+
+/**
+ * One connection to an LDAP server, from its first octet to its last: it never connects again. Searches may be many
+ * at a time, binds are alone.
+ *
+ * ldapts (9.2) writes the messages. Its `Client` and its parser are not used:
+ * - one operation that takes too long destroys the connection that all share; there is no Abandon (RFC 4511 section
+ *   4.11) and no signal for a single operation;
+ * - after StartTLS it does not notice that the server closes the connection;
+ * - it keeps what a broken server sends without bound, and reads a value that is longer than its set in an endless
+ *   loop.
+ */
+export class LdapConnection {
+  readonly #socket: Socket;
+  readonly #server: string;
+  readonly #pending = new Map<number, Pending>();
+  #received: Buffer = Buffer.alloc(0);
+  #nextId = 1;
+  /** The message whose answer is the last in clear text. */
+  #lastId: number | undefined;
+  #end: LdapUnreachable | undefined;
+
+  readonly #onData = (octets: Buffer): void => this.#take(octets);
+  readonly #onEnd = (): void => this.#fail('closed by the server');
+  readonly #onError = (error: Error): void => this.#fail(error.message);
+
+  /** Takes over a connected socket; closes it in the end. `server` is for messages. */
+  constructor(socket: Socket, server: string) {
+    this.#socket = socket;
+    this.#server = server;
+    socket
+      .on('data', this.#onData)
+      .on('end', this.#onEnd)
+      .on('close', this.#onEnd)
+      .on('error', this.#onError);
+  }
+
+  get usable(): boolean {
+    return this.#end === undefined;
+  }
+
+  search(search: LdapSearch, signal: AbortSignal): Promise<LdapSearchResult> {
+    const { base, scope, filter, attributes } = search;
+    const messageId = this.#takeId();
+    const request = new SearchRequest({
+      messageId,
+      baseDN: base,
+      scope,
+      filter,
+      attributes: attributes.length === 0 ? ['1.1'] : [...attributes],
+      derefAliases: 'never',
+      sizeLimit: SIZE_LIMIT,
+    });
+    return this.#request('search', request, signal, () => {
+      this.#socket.write(new AbandonRequest({ messageId: this.#takeId(), abandonId: messageId }).write());
+    });
+  }
+
+  bind(bind: SimpleBind, signal: AbortSignal): Promise<LdapResult> {
+    const request = new BindRequest({
+      messageId: this.#takeId(),
+      dn: bind.dn,
+      password: bind.password,
+      controls: [new PasswordPolicyControl()],
+    });
+    // A bind can't be abandoned (RFC 4511 section 4.11), and nobody would know who the connection then is.
+    return this.#request('bind', request, signal, () => this.close());
+  }
+
+  /**
+   * Asks for TLS and gives the bare socket for it. This connection is then over.
+   * @throws {LdapUnreachable} when the server refuses, or sent more than its answer: that was not protected.
+   */
+  async startTls(signal: AbortSignal): Promise<Socket> {
+    const messageId = this.#takeId();
+    this.#lastId = messageId;
+    const request = new ExtendedRequest({ messageId, oid: START_TLS });
+    const result = await this.#request('extended', request, signal, () => this.close());
+    if (result.code !== 0 || this.#received.length > 0) {
+      this.close();
+      const why = result.code === 0 ? 'octets behind its answer' : resultText(result, new Map());
+      throw new LdapUnreachable(`StartTLS at ${this.#server}: ${why}`, { stage: 'connect' });
+    }
+    this.#detach();
+    this.#end = new LdapUnreachable(`${this.#server}: handed over to TLS`, { stage: 'lost' });
+    return this.#socket;
+  }
+
+  /** Ends the connection; what is still waiting fails. */
+  close(): void {
+    if (this.#end === undefined) {
+      this.#socket.write(new UnbindRequest({ messageId: this.#takeId() }).write());
+      this.#fail('closed');
+    }
+  }
+
+  #request(
+    operation: LdapOperation,
+    message: Message,
+    signal: AbortSignal,
+    giveUp: () => void,
+  ): Promise<LdapSearchResult> {
+    if (this.#end !== undefined) {
+      return Promise.reject(this.#end);
+    }
+    if (signal.aborted) {
+      return Promise.reject(
+        new LdapUnreachable(`${this.#server}: ${whyAborted(signal, 'no time left to ask')}`, {
+          stage: 'timeout',
+          cause: signal.reason,
+        }),
+      );
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<LdapSearchResult>();
+    const settle = (): void => {
+      this.#pending.delete(message.messageId);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const onAbort = (): void => {
+      settle();
+      giveUp();
+      reject(
+        new LdapUnreachable(`${this.#server}: ${whyAborted(signal, 'no answer in time')}`, {
+          stage: 'timeout',
+          cause: signal.reason,
+        }),
+      );
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#pending.set(message.messageId, {
+      operation,
+      entries: [],
+      finish: (result) => {
+        settle();
+        resolve(result);
+      },
+      fail: (error) => {
+        settle();
+        reject(error);
+      },
+    });
+    this.#socket.write(message.write());
+    return promise;
+  }
+
+  #take(octets: Buffer): void {
+    this.#received = this.#received.length === 0 ? octets : Buffer.concat([this.#received, octets]);
+    try {
+      for (let message = this.#cut(); message !== undefined; message = this.#cut()) {
+        const { id } = this.#dispatch(readLdapMessage(message));
+        if (id === this.#lastId) {
+          return;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof BerError)) {
+        throw error;
+      }
+      this.#fail(error.message);
+    }
+  }
+
+  #cut(): Buffer | undefined {
+    const length = elementOctets(this.#received);
+    if (length !== undefined && length > MAX_MESSAGE_OCTETS) {
+      throw new BerError(`message of ${length} octets`);
+    }
+    if (length === undefined || this.#received.length < length) {
+      return undefined;
+    }
+    const message = this.#received.subarray(0, length);
+    this.#received = this.#received.subarray(length);
+    return message;
+  }
+
+  #dispatch(message: LdapMessage): LdapMessage {
+    const pending = this.#pending.get(message.id);
+    const kind = message.kind === 'result' ? message.operation : 'search';
+    if (pending !== undefined && kind !== pending.operation) {
+      // The end of a search must never pass for a bind that succeeded.
+      throw new BerError(`what ends or belongs to a ${kind} is no answer to a ${pending.operation}`);
+    }
+    if (message.kind === 'entry' && pending !== undefined && pending.entries.length < SIZE_LIMIT) {
+      pending.entries.push(message.entry);
+    }
+    if (message.kind === 'result') {
+      // Message 0 is the notice of disconnection; an unknown one answers what was abandoned.
+      pending?.finish({ ...message.result, entries: pending.entries });
+    }
+    return message;
+  }
+
+  #fail(why: string): void {
+    if (this.#end !== undefined) {
+      return;
+    }
+    this.#end = new LdapUnreachable(`connection to ${this.#server}: ${why}`, { stage: 'lost' });
+    this.#detach();
+    // An error of a socket that nobody needs any more says nothing.
+    this.#socket.on('error', () => undefined);
+    this.#socket.destroySoon();
+    for (const pending of [...this.#pending.values()]) {
+      pending.fail(this.#end);
+    }
+  }
+
+  #detach(): void {
+    this.#socket
+      .off('data', this.#onData)
+      .off('end', this.#onEnd)
+      .off('close', this.#onEnd)
+      .off('error', this.#onError);
+  }
+
+  #takeId(): number {
+    this.#nextId = this.#nextId >= MAX_ID ? 1 : this.#nextId + 1;
+    return this.#nextId;
+  }
+}

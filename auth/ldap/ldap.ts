@@ -1,0 +1,207 @@
+import type {
+  Account,
+  Directory,
+  LoginContext,
+  LoginName,
+  StoredCredentials,
+  StoredLookup,
+  Verdict,
+} from '../directory.ts';
+import { type Entry, valuesOf } from '../entries/entry.ts';
+import { accountOf, type Schema, searchesFor } from '../entries/schema.ts';
+import { LoginFailure } from '../failure.ts';
+import { verifyStored } from '../passwords/stored-password.ts';
+import type { Secret } from '../secret.ts';
+import { LDAP_CODE, resultText, searchHints } from './codes.ts';
+import { SimpleBind } from './connection.ts';
+import type { LdapTarget, ServiceAccount } from './dial.ts';
+import { type Asked, type BindVerdict, findingOf, readBindResult, readOnlyEntry } from './results.ts';
+import { LdapServer, type ServerObserver } from './server.ts';
+import { LdapServers, type ServerOrder } from './servers.ts';
+
+export interface LdapOptions {
+  /** Servers with the same data. */
+  readonly servers: readonly LdapTarget[];
+  readonly order: ServerOrder;
+  /** Who searches; `undefined` searches anonymously. */
+  readonly account: ServiceAccount | undefined;
+  /** Who tells a right password: the server (`bind`), a comparison with the stored hash, or nobody but the node. */
+  readonly verify: 'bind' | 'hash' | 'node';
+  /** Whether the service account may be used to read stored passwords, for mechanisms that never see the password. */
+  readonly readPasswords: boolean;
+  /** Takes stored passwords in clear text. */
+  readonly allowCleartext: boolean;
+  readonly schema: Schema;
+  /** TCP, TLS and the service account's bind together. */
+  readonly connectMs: number;
+  readonly operationMs: number;
+  /** Binds at a time, to each server. */
+  readonly maxBinds: number;
+}
+
+/**
+ * When a password was changed, in OpenLDAP with ppolicy and in Active Directory. Not modifyTimestamp: there a failed
+ * bind changes it.
+ */
+const PASSWORD_CHANGED = ['pwdChangedTime', 'pwdLastSet'];
+
+/** Makes a directory of LDAP servers. It connects when it is first asked. */
+export function openLdap(options: LdapOptions, onState: ServerObserver): Directory {
+  return new LdapDirectory(options, onState);
+}
+
+class LdapDirectory implements Directory {
+  readonly stored?: StoredLookup;
+  readonly #options: LdapOptions;
+  readonly #servers: LdapServers;
+
+  constructor(options: LdapOptions, onState: ServerObserver) {
+    const { account, connectMs, operationMs, maxBinds } = options;
+    const terms = { account, connectMs, operationMs, maxBinds, onState };
+    this.#options = options;
+    this.#servers = new LdapServers(
+      options.servers.map((target) => new LdapServer(target, terms)),
+      options.order,
+    );
+    if (options.readPasswords) {
+      this.stored = (login, context, signal) => this.#readStored(login, context, signal);
+    }
+  }
+
+  async authenticate(
+    login: LoginName,
+    password: Secret,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const { schema, verify } = this.#options;
+    const extra = verify === 'hash' ? [schema.options.password] : [];
+    const entry = await this.#find(login, extra, context, signal);
+    if (entry === undefined) {
+      return { kind: 'refused', reason: 'unknownUser', known: undefined };
+    }
+    const known = valuesOf(entry, schema.options.name)[0];
+    await context.guard?.admit(known ?? entry.dn);
+    const verdict = await this.#verify(entry, password, context, signal);
+    context.trace?.(
+      'password',
+      verify === 'node' ? 'left to the node' : `${verdict} (by ${verify} as ${entry.dn})`,
+    );
+    if (verdict !== 'right') {
+      return { kind: 'refused', reason: verdict, known };
+    }
+    return { kind: 'right', account: accountOf(schema, entry, context), unverified: verify === 'node' };
+  }
+
+  async lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined> {
+    const entry = await this.#find(login, [], context, signal);
+    return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+  }
+
+  /** Looks at the base, since a login can't be answered either where that is missing or may not be seen. */
+  async whyNotReady(signal: AbortSignal): Promise<string | undefined> {
+    const { base } = this.#options.schema.options;
+    // A base that depends on the login can't be looked at; the root DSE is always there.
+    const known = base.includes('%d') ? '' : base;
+    try {
+      return await this.#servers.ask(async (server) => {
+        const result = await server.read(known, signal);
+        return result.code === LDAP_CODE.success
+          ? undefined
+          : `${server.url}: ${resultText(result, searchHints(known))}`;
+      }, signal);
+    } catch (error) {
+      if (error instanceof LoginFailure) {
+        return error.message;
+      }
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#servers.close();
+  }
+
+  async #readStored(
+    login: LoginName,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<StoredCredentials | undefined> {
+    const { schema, allowCleartext } = this.#options;
+    const { password } = schema.options;
+    const entry = await this.#find(login, [password], context, signal);
+    if (entry === undefined) {
+      return undefined;
+    }
+    const account = accountOf(schema, entry, context);
+    await context.guard?.admit(account.name);
+    return { account, values: valuesOf(entry, password), allowCleartext };
+  }
+
+  async #find(
+    login: LoginName,
+    extra: readonly string[],
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Entry | undefined> {
+    for (const search of searchesFor(this.#options.schema, login)) {
+      const entry = await this.#searchOne({ search, login }, extra, context, signal);
+      if (entry !== undefined) {
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  async #searchOne(
+    { search, login }: Omit<Asked, 'url'>,
+    extra: readonly string[],
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Entry | undefined> {
+    const { schema } = this.#options;
+    const { base, filter } = search;
+    const { scope } = schema.options;
+    const attributes = [...schema.attributes, ...PASSWORD_CHANGED, ...extra];
+    let url = '';
+    const result = await this.#servers.ask((server) => {
+      url = server.url;
+      return server.search({ base, scope, filter, attributes }, signal);
+    }, signal);
+    context.trace?.('search', `search ${filter.toString()} below ${base} at ${url}: ${findingOf(result)}`);
+    return readOnlyEntry(result, { search, login, url });
+  }
+
+  async #verify(
+    entry: Entry,
+    password: Secret,
+    { guard }: LoginContext,
+    signal: AbortSignal,
+  ): Promise<BindVerdict> {
+    const { schema, allowCleartext, verify } = this.#options;
+    const version = PASSWORD_CHANGED.flatMap((attribute) => valuesOf(entry, attribute)).join();
+    if (verify !== 'node' && guard?.knownWrong(entry.dn, version, password) === true) {
+      return 'wrongPassword';
+    }
+    switch (verify) {
+      case 'node':
+        return 'right';
+      case 'hash':
+        return await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
+      case 'bind':
+        return await this.#verifyBind(entry, password, signal);
+    }
+  }
+
+  async #verifyBind(entry: Entry, password: Secret, signal: AbortSignal): Promise<BindVerdict> {
+    const bind = SimpleBind.of(entry.dn, password);
+    if (bind === undefined) {
+      return 'wrongPassword';
+    }
+    return await this.#servers.ask(
+      async (server) =>
+        readBindResult(await server.bind(bind, signal), `bind as ${entry.dn} at ${server.url}`),
+      signal,
+    );
+  }
+}

@@ -1,0 +1,107 @@
+import type {
+  Account,
+  Directory,
+  LoginContext,
+  LoginName,
+  StoredCredentials,
+  Verdict,
+} from '../directory.ts';
+import { isBelow } from '../entries/dn.ts';
+import { ambiguityOf, type Entry, valuesOf } from '../entries/entry.ts';
+import { matchesFilter } from '../entries/filter-match.ts';
+import { accountOf, type Schema, searchesFor } from '../entries/schema.ts';
+import { LoginFailure } from '../failure.ts';
+import { verifyStored } from '../passwords/stored-password.ts';
+import type { Secret } from '../secret.ts';
+import { parseLdif } from './parser.ts';
+
+export interface LdifOptions {
+  /** The file's content. */
+  readonly content: Buffer;
+  readonly schema: Schema;
+  /** Takes stored passwords in clear text. */
+  readonly allowCleartext: boolean;
+}
+
+/**
+ * Makes a directory of an LDIF file, with the filters and the schema of a server.
+ * @throws {LdifError} with the line that can't be read.
+ */
+export function openLdif(options: LdifOptions): Directory {
+  return new LdifDirectory(options);
+}
+
+class LdifDirectory implements Directory {
+  readonly #options: LdifOptions;
+  readonly #entries: readonly Entry[];
+
+  constructor(options: LdifOptions) {
+    this.#options = options;
+    this.#entries = parseLdif(options.content);
+  }
+
+  async authenticate(
+    login: LoginName,
+    password: Secret,
+    context: LoginContext,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const { schema, allowCleartext } = this.#options;
+    const entry = this.#find(login, context);
+    if (entry === undefined) {
+      return { kind: 'refused', reason: 'unknownUser', known: undefined };
+    }
+    const known = valuesOf(entry, schema.options.name)[0];
+    await context.guard?.admit(known ?? entry.dn);
+    // A file never changes, so its entries need no version.
+    const knownWrong = context.guard?.knownWrong(entry.dn, 'file', password) === true;
+    const verdict = knownWrong
+      ? 'wrongPassword'
+      : await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
+    context.trace?.('password', verdict);
+    if (verdict !== 'right') {
+      return { kind: 'refused', reason: verdict, known };
+    }
+    return { kind: 'right', account: accountOf(schema, entry, context) };
+  }
+
+  async lookup(login: LoginName, context: LoginContext): Promise<Account | undefined> {
+    const entry = this.#find(login, context);
+    return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+  }
+
+  async stored(login: LoginName, context: LoginContext): Promise<StoredCredentials | undefined> {
+    const { schema, allowCleartext } = this.#options;
+    const entry = this.#find(login, context);
+    if (entry === undefined) {
+      return undefined;
+    }
+    const account = accountOf(schema, entry, context);
+    await context.guard?.admit(account.name);
+    return { account, values: valuesOf(entry, schema.options.password), allowCleartext };
+  }
+
+  async whyNotReady(): Promise<undefined> {
+    // A file that was read can always be asked.
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A file that was read holds nothing open.
+  }
+
+  #find(login: LoginName, context: LoginContext): Entry | undefined {
+    for (const { base, filter, template } of searchesFor(this.#options.schema, login)) {
+      const found = this.#entries.filter((entry) => matchesFilter(filter, entry) && isBelow(entry.dn, base));
+      const finding = found.length > 1 ? 'several entries' : (found[0]?.dn ?? 'no entry');
+      context.trace?.('search', `search ${filter.toString()} in the LDIF file: ${finding}`);
+      if (found.length > 1) {
+        const where = `(search ${template.filter} in the LDIF file)`;
+        throw new LoginFailure('directoryFault', `${ambiguityOf(found)} ${where}`);
+      }
+      if (found[0] !== undefined) {
+        return found[0];
+      }
+    }
+    return undefined;
+  }
+}
