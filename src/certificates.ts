@@ -2,7 +2,14 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Observer } from './events.ts';
-import type { CredentialPart, CredentialSource, Credentials, ListenerTls } from './settings.ts';
+import type {
+  CredentialPart,
+  CredentialSource,
+  Credentials,
+  ListenerTls,
+  Renewal,
+  RevocationList,
+} from './settings.ts';
 import { makeContexts, type TlsContexts } from './tls-contexts.ts';
 
 const POLL_MS = 15_000;
@@ -49,6 +56,8 @@ export class CertificateStore implements Disposable {
         // Certificate and key follow each other in the list of files.
         this.#tell(certificate, source.files[2 * index] ?? '-', false);
       }
+      const { listsFile } = source;
+      if (listsFile !== undefined) this.#tellLists(inUse.clients?.revocations ?? [], listsFile, false);
     }
     await this.#look((shared, state) => {
       shared.read = state;
@@ -71,7 +80,11 @@ export class CertificateStore implements Disposable {
 
   /** Reads all files again. A part that is wrong is told of, and stays as it was; the others are used. */
   async reload(): Promise<void> {
-    await this.#look((shared, state) => this.#renew(shared, state));
+    let renewed = 0;
+    await this.#look((shared, state) => {
+      renewed += this.#renew(shared, state);
+    });
+    this.#observe({ event: 'certificatesRead', renewed });
   }
 
   [Symbol.dispose](): void {
@@ -92,10 +105,13 @@ export class CertificateStore implements Disposable {
     }
   }
 
-  #renew(shared: Shared, state: string): void {
+  /** @returns how many files brought something new. */
+  #renew(shared: Shared, state: string): number {
     shared.read = state;
     shared.seen = state;
+    const before = shared.inUse;
     const parts = shared.source.read().map(refusedIfEnded);
+    let renewed = 0;
     // At once, as each part would take new contexts for all certificates; one by one, to find out which is wrong.
     const together = this.#use(shared, parts) === undefined;
     for (const part of parts) {
@@ -103,10 +119,33 @@ export class CertificateStore implements Disposable {
       const known = why === undefined ? part : { kind: 'refused' as const, file: part.file, why };
       if (known.kind === 'refused') {
         this.#observe({ event: 'certificateRefused', file: known.file, detail: known.why });
-      } else if (known.kind === 'pair') {
-        this.#tell(known.pair.certificate, known.file, true);
+      } else if (isNew(known, before)) {
+        renewed += 1;
+        this.#tellRenewed(known);
       }
     }
+    return renewed;
+  }
+
+  #tellRenewed(part: Renewal & { readonly file: string }): void {
+    switch (part.kind) {
+      case 'pair':
+        this.#tell(part.pair.certificate, part.file, true);
+        break;
+      case 'revocations':
+        this.#tellLists(part.revocations, part.file, true);
+        break;
+      case 'authorities':
+        this.#observe({ event: 'authoritiesRenewed', file: part.file });
+        break;
+    }
+  }
+
+  #tellLists(lists: readonly RevocationList[], file: string, renewed: boolean): void {
+    // The first that ends shuts the clients of its authority out.
+    const [first] = lists.flatMap(({ until }) => until?.getTime() ?? []).sort((a, b) => a - b);
+    const expires = first === undefined ? {} : { expires: new Date(first).toISOString() };
+    this.#observe({ event: 'revocationListInUse', file, ...expires, renewed });
   }
 
   /** @returns why OpenSSL does not take it; then nothing has changed. */
@@ -145,6 +184,24 @@ function withPart(credentials: Credentials, part: CredentialPart): Credentials {
         : { ...credentials, clients: { ...clients, revocations: part.revocations } };
     case 'refused':
       return credentials;
+  }
+}
+
+function isNew(part: Renewal, before: Credentials): boolean {
+  switch (part.kind) {
+    case 'pair': {
+      const former = part.index === 0 ? before : before.others?.[part.index - 1];
+      return former?.certificate.equals(part.pair.certificate) !== true;
+    }
+    case 'authorities':
+      return before.clients?.authorities.equals(part.authorities) !== true;
+    case 'revocations': {
+      const former = before.clients?.revocations ?? [];
+      return (
+        former.length !== part.revocations.length ||
+        part.revocations.some(({ pem }, index) => former[index]?.pem.equals(pem) !== true)
+      );
+    }
   }
 }
 

@@ -11,6 +11,9 @@ export type Event =
   | Listening
   | AdminListening
   | CertificateInUse
+  | RevocationListInUse
+  | AuthoritiesRenewed
+  | CertificatesRead
   | CertificateRefused
   | Stopping
   | Stopped
@@ -60,6 +63,29 @@ export interface CertificateInUse {
   readonly expires: string;
   /** Whether another one was in use before. */
   readonly renewed: boolean;
+}
+
+/** Lists of revoked certificates by which clients are judged from now on. */
+export interface RevocationListInUse {
+  readonly event: 'revocationListInUse';
+  readonly file: string;
+  /** When the first of them ends, ISO 8601; left out where none does. */
+  readonly expires?: string;
+  /** Whether others were in use before. */
+  readonly renewed: boolean;
+}
+
+/** Other authorities vouch for clients from now on. */
+export interface AuthoritiesRenewed {
+  readonly event: 'authoritiesRenewed';
+  readonly file: string;
+}
+
+/** All certificates, keys and lists were read again, as somebody asked for it. */
+export interface CertificatesRead {
+  readonly event: 'certificatesRead';
+  /** Files that brought something new. */
+  readonly renewed: number;
 }
 
 /** Files that were read again and can't be used; what was in use stays. */
@@ -171,8 +197,6 @@ export interface ConnectionRefused {
   readonly client: string;
   readonly why: 'tooManyConnections' | 'acceptFailed' | 'untrustedBalancer';
   readonly detail?: string;
-  /** How many, where one line stands for all that came within ten seconds. */
-  readonly connections?: number;
 }
 
 /** Failed logins of one address, network or user became too many; said once for as long as they are counted. */

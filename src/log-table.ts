@@ -17,6 +17,8 @@ export function entryFor(event: Event): Entry {
       return { level: CONNECTION_END[event.how], message: 'connection ended without a login' };
     case 'certificateInUse':
       return event.renewed ? CERTIFICATE_RENEWED : CERTIFICATE_AT_START;
+    case 'revocationListInUse':
+      return event.renewed ? LISTS_RENEWED : LISTS_AT_START;
     case 'directoryState':
       return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
     case 'configWarning':
@@ -27,6 +29,8 @@ export function entryFor(event: Event): Entry {
     case 'memberFailed':
     case 'sessionEnd':
     case 'clientCertificateRefused':
+    case 'authoritiesRenewed':
+    case 'certificatesRead':
     case 'certificateRefused':
     case 'connectionRefused':
     case 'throttleStart':
@@ -101,12 +105,20 @@ const CONNECTION_END: Readonly<Record<Extract<Event, { event: 'connectionEnd' }>
 const CERTIFICATE_RENEWED: Entry = { level: 'info', message: 'certificate was renewed' };
 // What is in use at the start is what the configuration says.
 const CERTIFICATE_AT_START: Entry = { level: 'debug', message: 'certificate is in use' };
+const LISTS_RENEWED: Entry = { level: 'info', message: 'lists of revoked certificates were renewed' };
+const LISTS_AT_START: Entry = { level: 'debug', message: 'lists of revoked certificates are in use' };
 const DIRECTORY_UP: Entry = { level: 'info', message: 'directory server is usable' };
 // Another server may stand in; logins that find none are errors by themselves.
 const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not usable' };
 
 const OTHER: Readonly<
-  Record<Exclude<Event['event'], 'login' | 'connectionEnd' | 'certificateInUse' | 'directoryState'>, Entry>
+  Record<
+    Exclude<
+      Event['event'],
+      'login' | 'connectionEnd' | 'certificateInUse' | 'revocationListInUse' | 'directoryState'
+    >,
+    Entry
+  >
 > = {
   configWarning: { level: 'warn', message: 'doubtful configuration' },
   listening: { level: 'info', message: 'listening' },
@@ -115,6 +127,8 @@ const OTHER: Readonly<
   stopped: { level: 'info', message: 'stopped' },
   // The login went on to another member; that this one failed is for someone to look at.
   memberFailed: { level: 'warn', message: 'node failed, another one serves the login' },
+  authoritiesRenewed: { level: 'info', message: 'authorities for client certificates were renewed' },
+  certificatesRead: { level: 'info', message: 'certificates, keys and lists were read again' },
   // Without help it will end with the sessions that nobody can open any more.
   certificateRefused: {
     level: 'error',

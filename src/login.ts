@@ -2,7 +2,7 @@
 import type { Authenticator } from '../auth/authenticator.ts';
 import { Deadline } from '../auth/deadline.ts';
 import type { LoginContext, LoginGuard } from '../auth/directory.ts';
-import { LoginFailure } from '../auth/failure.ts';
+import { LoginFailure, type Reason } from '../auth/failure.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { type HomeTerms, openHome } from './home.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
@@ -12,6 +12,9 @@ import type { ListenerDomains } from './settings.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
+
+/** Refused instead of being asked about: such a login took the directory no time. */
+const NOBODY_ASKED: ReadonlySet<Reason> = new Set(['badName', 'throttled']);
 
 /** What all logins of a proxy share. */
 export interface LoginTerms extends HomeTerms {
@@ -98,6 +101,7 @@ async function authenticate(
 ) {
   const startedMs = performance.now();
   using deadline = new Deadline(times.directoryMs, attempt.abandoned);
+  let asked = true;
   try {
     const result = await authenticator.authenticate(attempt.proof, contextOf(connection), deadline.signal);
     findings.actedBy = result.actedBy;
@@ -107,8 +111,11 @@ async function authenticate(
     }
     findings.user = result.account.name;
     return result;
+  } catch (error) {
+    asked = !(error instanceof LoginFailure && NOBODY_ASKED.has(error.reason));
+    throw error;
   } finally {
-    findings.directoryMs = performance.now() - startedMs + (attempt.proof.judgedMs ?? 0);
+    if (asked) findings.directoryMs = performance.now() - startedMs + (attempt.proof.judgedMs ?? 0);
   }
 }
 

@@ -58,7 +58,7 @@ function count(meters: Meters, event: Event): void {
       meters.connectionEnds.inc({ protocol: event.protocol, how: event.how });
       break;
     case 'connectionRefused':
-      meters.connectionsRefused.inc({ protocol: event.protocol, why: event.why }, event.connections ?? 1);
+      meters.connectionsRefused.inc({ protocol: event.protocol, why: event.why });
       break;
     case 'certificateInUse':
       meters.certificateExpiry.set({ file: event.file }, Date.parse(event.expires) / 1000);
@@ -79,11 +79,18 @@ function count(meters: Meters, event: Event): void {
     case 'memberFailed':
       meters.nodeFailures.inc({ node: event.nodeEntry ?? 'other', reason: event.reason });
       break;
+    case 'revocationListInUse':
+      if (event.expires !== undefined) {
+        meters.listExpiry.set({ file: event.file }, Date.parse(event.expires) / 1000);
+      } else meters.listExpiry.remove({ file: event.file });
+      break;
     case 'certificateRefused':
       meters.certificatesRefused.inc();
       break;
     case 'clientCertificateRefused':
     case 'configWarning':
+    case 'authoritiesRenewed':
+    case 'certificatesRead':
     case 'adminListening':
     case 'stopping':
     case 'stopped':
@@ -259,6 +266,12 @@ function makeMeters(registry: Registry) {
     certificateExpiry: new Gauge({
       name: 'homing_certificate_expiry_timestamp_seconds',
       help: 'When the certificate that clients are shown ends, by its file, in seconds since 1970.',
+      labelNames: ['file'],
+      registers,
+    }),
+    listExpiry: new Gauge({
+      name: 'homing_crl_expiry_timestamp_seconds',
+      help: 'When the first list of revoked certificates in a file ends, in seconds since 1970.',
       labelNames: ['file'],
       registers,
     }),

@@ -9,8 +9,9 @@ export function printable(text: string, maxLength = 200): string {
   return kept.length < text.length ? `${shown}…` : shown;
 }
 
-// Controls, format characters (bidi, zero width, tags), lone surrogates, and the two separators of lines.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+// Controls, format characters (bidi, zero width, tags), lone surrogates, what has no meaning that all agree on, and the
+// two separators of lines.
+const UNPRINTABLE = /[\p{C}\u2028\u2029]/gu;
 
 function escapeCharacter(character: string): string {
   const codePoint = character.codePointAt(0) ?? 0;

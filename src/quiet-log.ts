@@ -5,12 +5,25 @@ const PERIOD_MS = 10_000;
 /** Clients that are kept apart; what more there are is one more kind. */
 const MAX_CLIENTS = 1000;
 const OTHERS = 'others';
-const QUIET_ENDS: ReadonlySet<ConnectionEnd['how']> = new Set(['evicted', 'strayProxyHeader']);
+/** Lines that one client gets for connections that ended in the same way, before they are counted. */
+const LINES_OF_AN_END: Readonly<Partial<Record<ConnectionEnd['how'], number>>> = {
+  evicted: 1,
+  strayProxyHeader: 1,
+  badProxyHeader: 5,
+  notMail: 5,
+  timeout: 5,
+  tlsFailed: 5,
+  tooLong: 5,
+  tooManyBadCommands: 5,
+  tooManyFailures: 5,
+};
 
-/** Keeps an attack from flooding the log: what a client causes again and again is written once, then counted. */
+/**
+ * Keeps an attack from flooding the log: what a client causes again and again is written once or a few times, then counted.
+ */
 export class QuietLog implements Disposable {
   readonly #log: Observer;
-  readonly #counts = new Map<string, Repeated>();
+  readonly #counts = new Map<string, { readonly repeated: Repeated; readonly written: number }>();
   /** One for all, and none while nothing is counted. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -20,7 +33,7 @@ export class QuietLog implements Disposable {
 
   observe(event: Event): void {
     const flood = floodOf(event);
-    if (flood === undefined || this.#isFirst(flood)) this.#log(event);
+    if (flood === undefined || this.#mayWrite(flood)) this.#log(event);
   }
 
   /** Writes what was counted. */
@@ -29,27 +42,34 @@ export class QuietLog implements Disposable {
     this.#report();
   }
 
-  #isFirst(flood: Flood): boolean {
+  #mayWrite(flood: Flood): boolean {
     const { what, protocol, why } = flood;
     const isNew = !this.#counts.has(keyOf(flood));
     const client = isNew && this.#counts.size >= MAX_CLIENTS ? OTHERS : flood.client;
     const key = keyOf({ ...flood, client });
-    const known = this.#counts.get(key);
-    const count = known === undefined ? 0 : known.count + 1;
-    this.#counts.set(key, { event: 'repeated', what, protocol, client, why, count });
+    const { written, count } = this.#counted(key);
+    const mayWrite = written < flood.lines;
+    this.#counts.set(key, {
+      repeated: { event: 'repeated', what, protocol, client, why, count: mayWrite ? count : count + 1 },
+      written: mayWrite ? written + 1 : written,
+    });
     this.#timer ??= setInterval(() => this.#report(), PERIOD_MS).unref();
-    return known === undefined;
+    return mayWrite;
+  }
+
+  #counted(key: string): { readonly written: number; readonly count: number } {
+    const known = this.#counts.get(key);
+    return { written: known?.written ?? 0, count: known?.repeated.count ?? 0 };
   }
 
   #report(): void {
-    const counted = [...this.#counts];
-    for (const [key, repeated] of counted) {
+    for (const [key, { repeated, written }] of [...this.#counts]) {
       if (repeated.count === 0) {
         this.#counts.delete(key);
         continue;
       }
       this.#log(repeated);
-      this.#counts.set(key, { ...repeated, count: 0 });
+      this.#counts.set(key, { repeated: { ...repeated, count: 0 }, written });
     }
     if (this.#counts.size === 0) {
       clearInterval(this.#timer);
@@ -58,26 +78,31 @@ export class QuietLog implements Disposable {
   }
 }
 
-type Flood = Pick<Repeated, 'what' | 'protocol' | 'client' | 'why'>;
+interface Flood extends Pick<Repeated, 'what' | 'protocol' | 'client' | 'why'> {
+  /** So many lines are written before what follows is counted. */
+  readonly lines: number;
+}
 
 /** What an attacker can cause without end, at no cost; `undefined` for all that has a line of its own. */
 function floodOf(event: Event): Flood | undefined {
   switch (event.event) {
     case 'connectionRefused':
-      return { what: event.event, protocol: event.protocol, client: event.client, why: event.why };
+      return { what: event.event, protocol: event.protocol, client: event.client, why: event.why, lines: 1 };
     case 'login':
       return event.result === 'throttled'
-        ? { what: event.event, protocol: event.protocol, client: event.client, why: event.result }
+        ? { what: event.event, protocol: event.protocol, client: event.client, why: event.result, lines: 1 }
         : undefined;
-    case 'connectionEnd':
-      return QUIET_ENDS.has(event.how)
-        ? { what: event.event, protocol: event.protocol, client: event.client, why: event.how }
-        : undefined;
+    case 'connectionEnd': {
+      const lines = LINES_OF_AN_END[event.how];
+      return lines === undefined
+        ? undefined
+        : { what: event.event, protocol: event.protocol, client: event.client, why: event.how, lines };
+    }
     default:
       return undefined;
   }
 }
 
-function keyOf({ what, protocol, client, why }: Flood): string {
+function keyOf({ what, protocol, client, why }: Omit<Flood, 'lines'>): string {
   return `${what} ${protocol} ${client} ${why}`;
 }

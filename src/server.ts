@@ -8,7 +8,6 @@ import { Session } from './session.ts';
 import type { SessionContext, SessionTerms } from './session-terms.ts';
 import type { Sessions } from './sessions.ts';
 import type { LimitSettings, ListenerSettings } from './settings.ts';
-import { Tally } from './tally.ts';
 import { noUpgrade, serverUpgrade } from './tls.ts';
 import { SocketTransport, type Upgrade } from './transport.ts';
 
@@ -34,9 +33,6 @@ export class Listener {
   readonly #terms: SessionTerms;
   readonly #upgrade: Upgrade;
   readonly #observe: Observer;
-  readonly #strangers = new Tally((client, connections) => {
-    this.#reportRefused(client, 'untrustedBalancer', { connections, detail: STRANGER });
-  });
 
   constructor(
     settings: ListenerSettings,
@@ -65,7 +61,7 @@ export class Listener {
   async listen(): Promise<Listening> {
     const { address, port, tls } = this.#settings;
     const refused = ({ message }: Error): void => {
-      this.#reportRefused('-', 'acceptFailed', { detail: message });
+      this.#reportRefused('-', 'acceptFailed', message);
     };
     const bound = await this.#port.listen(address, port, refused).catch((error: unknown) => {
       throw listenError(error, address, port);
@@ -90,7 +86,7 @@ export class Listener {
     if (introducedBy !== undefined && !introducedBy.has(transport.remote.ip)) {
       transport.destroy();
       // Who has no address any more was gone before we looked.
-      if (transport.remote.ip !== '') this.#strangers.add(transport.remote.ip);
+      if (transport.remote.ip !== '') this.#reportRefused(transport.remote.ip, 'untrustedBalancer', STRANGER);
       return;
     }
     if (sessions.full) {
@@ -116,13 +112,15 @@ export class Listener {
     transport.close();
   }
 
-  #reportRefused(
-    client: string,
-    why: ConnectionRefused['why'],
-    more: Pick<ConnectionRefused, 'detail' | 'connections'> = {},
-  ): void {
+  #reportRefused(client: string, why: ConnectionRefused['why'], detail?: string): void {
     const { name: protocol } = this.#protocol;
-    this.#observe({ event: 'connectionRefused', protocol, client, why, ...more });
+    this.#observe({
+      event: 'connectionRefused',
+      protocol,
+      client,
+      why,
+      ...(detail !== undefined && { detail }),
+    });
   }
 }
 

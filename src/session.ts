@@ -214,7 +214,8 @@ export class Session implements Waiter {
   }
 
   async #serveLogin(attempt: LoginAttempt): Promise<Relayed | undefined> {
-    const startedMs = performance.now();
+    // A token was judged before the login was here: all that the user waited for counts.
+    const startedMs = performance.now() - (attempt.proof.judgedMs ?? 0);
     const findings: Findings = {};
     const guard = this.#context.throttle?.watch(this.#ends.remote.ip, triedBy(attempt.proof));
     const taken = await this.#takeHome(attempt, guard, findings);

@@ -83,6 +83,8 @@ export interface Credentials extends KeyPair {
 export interface CredentialSource {
   /** Their paths: certificate and key of each pair, then those that judge clients. */
   readonly files: readonly string[];
+  /** The one of them that holds lists of revoked certificates. */
+  readonly listsFile?: string | undefined;
   /** Reads and checks them again, each part by itself. */
   read(): readonly CredentialPart[];
 }
@@ -91,7 +93,7 @@ export interface CredentialSource {
 export type Renewal =
   | { readonly kind: 'pair'; readonly index: number; readonly pair: KeyPair }
   | { readonly kind: 'authorities'; readonly authorities: Buffer }
-  | { readonly kind: 'revocations'; readonly revocations: readonly Buffer[] };
+  | { readonly kind: 'revocations'; readonly revocations: readonly RevocationList[] };
 
 /** A part of credentials that was read again; or what is wrong with it, and nothing secret. */
 export type CredentialPart = { readonly file: string } & (
@@ -103,8 +105,16 @@ export type CredentialPart = { readonly file: string } & (
 export interface ClientAuthorities {
   /** PEM. */
   readonly authorities: Buffer;
-  /** PEM, one list each; with any, a certificate is trusted only by an authority that has one. */
-  readonly revocations: readonly Buffer[];
+  /** With any, a certificate is trusted only by an authority that has one. */
+  readonly revocations: readonly RevocationList[];
+}
+
+/** A list of revoked certificates (RFC 5280 section 5). */
+export interface RevocationList {
+  /** PEM. */
+  readonly pem: Buffer;
+  /** When it ends (`nextUpdate`): then clients of its authority are refused. */
+  readonly until: Date | undefined;
 }
 
 export interface NodeSettings {

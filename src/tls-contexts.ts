@@ -83,6 +83,8 @@ function makeContext(
     // Without one, OpenSSL breaks off the handshake of a client that wants to resume a session in which it was asked
     // for a certificate, instead of going on with a whole one.
     sessionIdContext: 'homing',
-    ...(clients === undefined ? {} : { ca: clients.authorities, crl: [...clients.revocations] }),
+    ...(clients === undefined
+      ? {}
+      : { ca: clients.authorities, crl: clients.revocations.map(({ pem }) => pem) }),
   });
 }

@@ -6,6 +6,7 @@ import type {
   Credentials,
   KeyPair,
   Renewal,
+  RevocationList,
 } from '../settings.ts';
 import { checkAuthorities, checkKeyPair, isCertificate } from './certificates.ts';
 import { type ConfigFiles, configFiles } from './files.ts';
@@ -46,6 +47,7 @@ export function credentialSource(names: CredentialFiles, files: ConfigFiles): Cr
   const all = [...pairs.flatMap(({ certificate, key }) => [certificate, key]), authorities, revocations];
   return {
     files: all.flatMap((file) => (file === undefined ? [] : [files.resolve(file.name)])),
+    listsFile: revocations && files.resolve(revocations.name),
     read: () => [
       ...pairs.map((named, index) =>
         readAgain(named.certificate, files, (again) => {
@@ -147,7 +149,7 @@ function readLists(
   { path, name }: NamedFile,
   authorities: Buffer | undefined,
   { files, report }: Reading,
-): readonly Buffer[] | undefined {
+): readonly RevocationList[] | undefined {
   const pem = files.read(path, name);
   if (pem === undefined) return undefined;
   const revocations = listsIn(pem);

@@ -140,7 +140,8 @@ function credentialFiles(
     key: { path: [...othersAt, index, 'keyFile'], name: keyFile },
   }));
   const clientsAt = [...(own.clientCertificates === undefined ? ['tls'] : here), 'clientCertificates'];
-  const { caFile, crlFile } = own.clientCertificates ?? common.clientCertificates ?? {};
+  const clients = own.clientCertificates === undefined ? common.clientCertificates : own.clientCertificates;
+  const { caFile, crlFile } = clients ?? {};
   return {
     pairs: [{ certificate, key }, ...furtherPairs],
     authorities: caFile === undefined ? undefined : { path: [...clientsAt, 'caFile'], name: caFile },

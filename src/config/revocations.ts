@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import forge from 'node-forge';
-import type { ClientAuthorities } from '../settings.ts';
+import type { ClientAuthorities, RevocationList } from '../settings.ts';
 import type { Report } from './report.ts';
 import type { Path } from './source.ts';
 
@@ -10,17 +10,20 @@ const LIST = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** The lists in a PEM file, one by one: Node reads no more than the first of a text. */
-export function listsIn(pem: Buffer | undefined): readonly Buffer[] {
-  return blocksIn(pem, LIST).map((block) => Buffer.from(block, 'latin1'));
+export function listsIn(file: Buffer): readonly RevocationList[] {
+  return blocksIn(file, LIST).map((block) => {
+    const pem = Buffer.from(block, 'latin1');
+    return { pem, until: readList(pem)?.until };
+  });
 }
 
-function blocksIn(pem: Buffer | undefined, kind: RegExp): readonly string[] {
-  return pem?.toString('latin1').match(kind) ?? [];
+function blocksIn(pem: Buffer, kind: RegExp): readonly string[] {
+  return pem.toString('latin1').match(kind) ?? [];
 }
 
 /** Reports lists that can't be used, and what would have all clients of an authority refused. */
 export function checkRevocations(clients: ClientAuthorities, path: Path, report: Report): void {
-  const lists = clients.revocations.map(readList);
+  const lists = clients.revocations.map(({ pem }) => readList(pem));
   if (lists.length === 0 || lists.includes(undefined)) {
     const message = lists.length === 0 ? 'there is no list of revoked certificates in this file' : UNREADABLE;
     report.problem(path, message, 'PEM: -----BEGIN X509 CRL----- …');
@@ -51,13 +54,13 @@ export function checkRevocations(clients: ClientAuthorities, path: Path, report:
 
 const UNREADABLE = "a list of revoked certificates in this file can't be read";
 
-interface RevocationList {
+interface ListFacts {
   /** The issuer's name, DER. */
   readonly issuer: string;
   readonly until: Date | undefined;
 }
 
-function readList(pem: Buffer): RevocationList | undefined {
+function readList(pem: Buffer): ListFacts | undefined {
   try {
     createSecureContext({ crl: pem });
     const body = pem.toString('latin1').replace(/-----[^-]+-----/g, '');

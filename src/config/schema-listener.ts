@@ -24,15 +24,28 @@ const tlsShape = {
     .optional()
     .describe("OpenSSL's list for TLS 1.2; a safe one if it is left out"),
   clientCertificates: z
-    .strictObject({
-      caFile: file.describe('PEM file of the authorities whose certificates clients may show'),
-      crlFile: file
-        .optional()
-        .describe('PEM file of the lists of revoked certificates, one of each authority in caFile'),
-    })
+    .preprocess(
+      nullFromNone,
+      z
+        .strictObject({
+          caFile: file.describe('PEM file of the authorities whose certificates clients may show'),
+          crlFile: file
+            .optional()
+            .describe('PEM file of the lists of revoked certificates, one of each authority in caFile'),
+        })
+        .nullable(),
+    )
     .optional()
-    .describe('asks clients for certificates; who has none can log in all the same'),
+    .describe(
+      'asks clients for certificates; who has none can log in all the same; on a listener, none for none',
+    ),
 };
+
+/** `none` is no map, and nothing at all is a mistake. */
+function nullFromNone(written: unknown): unknown {
+  if (written === 'none') return null;
+  return written === null ? '' : written;
+}
 
 function isCipherList(ciphers: string): boolean {
   try {

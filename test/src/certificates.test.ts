@@ -6,7 +6,7 @@ import { entryFor } from '../../src/log-table.ts';
 import type { ListenerTls } from '../../src/settings.ts';
 import { serverUpgrade } from '../../src/tls.ts';
 import { contextFor, makeContexts } from '../../src/tls-contexts.ts';
-import { type FileContents, filed, shown } from '../support/certificate-files.ts';
+import { type FileContents, filed, met, shown } from '../support/certificate-files.ts';
 import { CANARY, ConfigFolder, GOOD } from '../support/config-folder.ts';
 import { listenerTls, runListener } from '../support/running-listener.ts';
 import { type KeyPair, TestCa } from '../support/test-ca.ts';
@@ -100,7 +100,27 @@ describe('certificates in use', () => {
     await files.store.reload();
 
     expect([before, await shown(files.upgrade, ca)]).toEqual(['old', 'one']);
-    expect(files.events.at(-1)).toMatchObject({ event: 'certificateInUse', renewed: true });
+    expect(files.events.slice(1)).toMatchObject([
+      { event: 'certificateInUse', renewed: true },
+      { event: 'certificatesRead', renewed: 1 },
+    ]);
+  });
+
+  it('are not called renewed when they were read again and are the same', async () => {
+    const lists = { 'clients.pem': ca.certificate, 'revoked.pem': ca.revoke([]) };
+    using files = filed(
+      { ...START, ...lists },
+      'clientCertificates: { caFile: clients.pem, crlFile: revoked.pem }',
+    );
+    await files.store.watch();
+    const atStart = files.events.splice(0);
+    await files.store.reload();
+
+    expect(atStart).toMatchObject([
+      { event: 'certificateInUse', renewed: false },
+      { event: 'revocationListInUse', expires: expect.stringMatching(/^\d{4}-\d\d-\d\dT/), renewed: false },
+    ]);
+    expect(files.events).toEqual([{ event: 'certificatesRead', renewed: 0 }]);
   });
 
   it('are replaced by themselves when the files have changed, and then stayed as they are', async () => {
@@ -171,6 +191,29 @@ describe('certificates in use', () => {
       'certificateInUse',
       'certificateRefused',
       'certificateInUse',
+      'certificatesRead',
+    ]);
+  });
+
+  it('take a new list of revoked certificates for those who come from now on', async () => {
+    const ann = ca.issue({ commonName: 'ann', emails: ['ann@example.org'] });
+    const clients = { cert: ann.certificate, key: ann.key, servername: 'localhost' };
+    const lists = { 'clients.pem': ca.certificate, 'revoked.pem': ca.revoke([]) };
+    using files = filed(
+      { ...START, ...lists },
+      'clientCertificates: { caFile: clients.pem, crlFile: revoked.pem }',
+    );
+    await files.store.watch();
+    const before = await met(files.upgrade, ca, clients);
+    files.write({ 'revoked.pem': ca.revoke([ann]) });
+    await files.store.reload();
+    const after = await met(files.upgrade, ca, clients);
+
+    expect([before, after].map(({ tls }) => tls?.clientCertificate?.commonName)).toEqual(['ann', undefined]);
+    expect(after.tls?.refusedCertificate).toMatchObject({ why: 'it was revoked' });
+    expect(files.events.slice(2)).toMatchObject([
+      { event: 'revocationListInUse', renewed: true },
+      { event: 'certificatesRead', renewed: 1 },
     ]);
   });
 

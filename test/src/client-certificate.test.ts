@@ -32,7 +32,7 @@ function listener(clients: Partial<ClientAuthorities> = {}): SecureListener {
 }
 
 function lists(...pem: readonly string[]): Pick<ClientAuthorities, 'revocations'> {
-  return { revocations: pem.map((list) => Buffer.from(list)) };
+  return { revocations: pem.map((list) => ({ pem: Buffer.from(list), until: undefined })) };
 }
 
 interface Server extends Disposable {

@@ -52,6 +52,20 @@ describe('tls.clientCertificates', () => {
     expect(clients?.authorities.toString()).toBe(ca.certificate);
   });
 
+  it('can be none for a listener, though others ask', () => {
+    const none = 'tls: { mode: starttls, clientCertificates: none }';
+    const asked = GOOD.replace(
+      'keyFile: key.pem',
+      'keyFile: key.pem\n  clientCertificates: { caFile: clients.pem }',
+    );
+
+    expect(clientsOf(asked).clients).toBeDefined();
+    expect(clientsOf(asked.replace('tls: starttls', none)).clients).toBeUndefined();
+    expect(folder.problems(asked.replace('{ caFile: clients.pem }', '')).join()).toContain(
+      'this is empty: a map of settings is needed',
+    );
+  });
+
   it('is refused where a file has not what it should', () => {
     expect(folder.refusal(asking('caFile: ¶key.pem'))).toContain('there is no certificate in this file');
     expect(folder.refusal(asking('caFile: ¶none.pem'))).toContain('there is no such file');

@@ -188,7 +188,7 @@ describe('PROXY protocol on a listener', () => {
     });
   });
 
-  it('B1 closes at once for whom it does not trust, and tells of many of them once', async () => {
+  it('B1 closes at once for whom it does not trust, and tells of it', async () => {
     await using running = await behind({ introducedBy: new Networks(['192.0.2.0/24', '2001:db8::/32']) });
     const ends = Array.from({ length: 5 }, async () => {
       const socket = await opened(running);
@@ -197,9 +197,15 @@ describe('PROXY protocol on a listener', () => {
     });
 
     expect(await Promise.all(ends)).toEqual(['', '', '', '', '']);
-    expect(running.events.filter(({ event }) => event !== 'listening')).toEqual([
-      expect.objectContaining({ event: 'connectionRefused', why: 'untrustedBalancer', client: '127.0.0.1' }),
-    ]);
+    expect(running.events.filter(({ event }) => event !== 'listening')).toEqual(
+      Array(5).fill(
+        expect.objectContaining({
+          event: 'connectionRefused',
+          why: 'untrustedBalancer',
+          client: '127.0.0.1',
+        }),
+      ),
+    );
   });
 
   it('says nothing to a full listener before the header either', async () => {

@@ -109,6 +109,19 @@ describe('the quiet log', () => {
     ]);
   });
 
+  it('writes a few lines of connections that came to nothing, and counts the others', () => {
+    const { lines, quiet } = setUp();
+    const end = { session: 'S', protocol: 'imap', client: '192.0.2.1', clientPort: 1, ms: 1 };
+
+    for (let count = 0; count < 9; count += 1) {
+      quiet.observe({ event: 'connectionEnd', ...end, how: 'tlsFailed' });
+    }
+    vi.advanceTimersByTime(10_000);
+
+    expect(lines.map((line) => line.event)).toEqual([...Array(5).fill('connectionEnd'), 'repeated']);
+    expect(lines.at(-1)).toMatchObject({ what: 'connectionEnd', why: 'tlsFailed', count: 4 });
+  });
+
   it('keeps no more than a thousand clients apart', () => {
     const { lines, quiet } = setUp();
 

@@ -4,9 +4,11 @@ import { renameSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { TlsState } from '../../protocols/transport.ts';
 import { CertificateStore } from '../../src/certificates.ts';
 import type { Event } from '../../src/events.ts';
 import { serverUpgrade } from '../../src/tls.ts';
+import { SocketTransport } from '../../src/transport.ts';
 import { ConfigFolder, GOOD } from './config-folder.ts';
 import { listenOn } from './sockets.ts';
 import type { TestCa } from './test-ca.ts';
@@ -50,6 +52,15 @@ export async function shown(
   ca: TestCa,
   options: ConnectionOptions = { servername: 'localhost' },
 ): Promise<string> {
+  return (await met(upgrade, ca, options)).name;
+}
+
+/** Who a listener says it is, and what it knows of its client. */
+export async function met(
+  upgrade: ReturnType<typeof serverUpgrade>,
+  ca: TestCa,
+  options: ConnectionOptions,
+): Promise<{ readonly name: string; readonly tls: TlsState | undefined }> {
   const server = createServer({ allowHalfOpen: true });
   const port = await listenOn(server);
   const accepted = once(server, 'connection') as Promise<[Socket]>;
@@ -61,11 +72,11 @@ export async function shown(
   });
   const [socket] = await accepted;
   const secured = once(client, 'secureConnect');
-  const ours = await upgrade(socket, new AbortController().signal);
+  const ours = await new SocketTransport(socket, upgrade).upgradeTls(new AbortController().signal);
   await secured;
   const name = String(client.getPeerCertificate().subject.CN);
   ours.destroy();
   client.destroy();
   server.close();
-  return name;
+  return { name, tls: ours.tls };
 }
