@@ -1,17 +1,24 @@
 import type { Credentials } from '../authenticator.ts';
+import type { Account } from '../directory.ts';
 import { clearTextOf, splitValue } from '../passwords/schemes.ts';
 import { readStoredKey } from '../passwords/scram.ts';
 import type { DerivedKeys } from './derived-keys.ts';
 import type { Disguise } from './disguise.ts';
-import type { ScramHash } from './scram-keys.ts';
+import type { ScramHash, StoredKey } from './scram-keys.ts';
 import type { ScramFinding, ScramTerms } from './scram-server.ts';
-import { inTime, type StoredAccounts, whyNone } from './stored-accounts.ts';
+import { inTime, type Refusal, type StoredAccounts, whyNone } from './stored-accounts.ts';
 
 /** What SCRAM needs besides the accounts; one for the whole process. */
 export interface ScramSupport {
   readonly disguise: Disguise;
   readonly derivedKeys: DerivedKeys;
 }
+
+/**
+ * How old what was found may be when its proof comes, in milliseconds; then it is looked up again. A login by PLAIN
+ * goes by a search that may be older by the time its bind is answered.
+ */
+const FRESH_MS = 1000;
 
 const SCHEME: Readonly<Record<ScramHash, string>> = { sha1: 'SCRAM-SHA-1', sha256: 'SCRAM-SHA-256' };
 
@@ -26,6 +33,7 @@ export function findScramKeys(
   { disguise, derivedKeys }: ScramSupport,
 ): ScramTerms['find'] {
   return async (authcid, signal) => {
+    const foundMs = performance.now();
     const answer = await inTime(accounts, signal, (limited) => accounts.credentials(authcid, limited));
     if (answer.kind === 'unknown') {
       return answer;
@@ -36,26 +44,57 @@ export function findScramKeys(
       return { kind: 'decoy', ...shape, why: whyNone(credentials) };
     }
     const { account, values, allowCleartext } = credentials;
-    for (const { scheme, rest } of values.map(splitValue)) {
-      const stored = scheme === SCHEME[hash] ? readStoredKey(scheme, rest) : undefined;
+    const confirmed = (value: string) => (limit: AbortSignal) =>
+      performance.now() - foundMs < FRESH_MS
+        ? Promise.resolve(account)
+        : confirm(accounts, { authcid, value }, limit);
+    for (const value of values) {
+      const stored = storedKeyOf(hash, value);
       if (stored !== undefined) {
         disguise.saw(hash, account.entry, stored);
-        return { kind: 'key', account, ...stored, keys: () => stored };
+        return { kind: 'key', account, ...stored, keys: () => stored, confirm: confirmed(value) };
       }
     }
-    const [password] = values.flatMap((value) => clearTextOf(value, { allowCleartext }) ?? []);
-    if (password === undefined) {
+    const [clear] = values.flatMap((value) => {
+      const password = clearTextOf(value, { allowCleartext });
+      return password === undefined ? [] : [{ value, password }];
+    });
+    if (clear === undefined) {
       return { kind: 'decoy', ...shape, why: nothingStored(hash, credentials) };
     }
     // With the salt that the name would have if it were nobody's.
     const keys = async (limit: AbortSignal) => {
       const derived = await inTime(accounts, limit, (limited) =>
-        derivedKeys.derive(hash, password, shape, limited),
+        derivedKeys.derive(hash, clear.password, shape, limited),
       );
       return derived.kind === 'told' ? derived.told : derived.why;
     };
-    return { kind: 'key', account, ...shape, keys };
+    return { kind: 'key', account, ...shape, keys, confirm: confirmed(clear.value) };
   };
+}
+
+function storedKeyOf(hash: ScramHash, value: string): StoredKey | undefined {
+  const { scheme, rest } = splitValue(value);
+  return scheme === SCHEME[hash] ? readStoredKey(scheme, rest) : undefined;
+}
+
+/** Looks an account up again whose client has shown that it knows what a stored value is of. */
+async function confirm(
+  accounts: StoredAccounts,
+  { authcid, value }: { readonly authcid: Buffer; readonly value: string },
+  signal: AbortSignal,
+): Promise<Account | Refusal> {
+  const answer = await inTime(accounts, signal, (limited) => accounts.credentials(authcid, limited));
+  if (answer.kind === 'unknown') {
+    return answer.why;
+  }
+  const credentials = answer.told;
+  if (credentials.kind === 'none') {
+    return whyNone(credentials);
+  }
+  const { account, values } = credentials;
+  const detail = 'its stored password was changed during the login';
+  return values.includes(value) ? account : { reason: 'wrongPassword', known: account.name, detail };
 }
 
 function nothingStored(

@@ -22,6 +22,8 @@ export type ScramFinding =
       readonly account?: Account;
       /** Gives the keys when the client has sent its proof, so that how long it takes says nothing of the name. */
       keys(signal: AbortSignal): ServerKeys | Refusal | Promise<ServerKeys | Refusal>;
+      /** Gives the account as it is when a right proof comes, or why it is right no more: clients may take their time. */
+      confirm?(signal: AbortSignal): Promise<Account | Refusal>;
     } & KeyShape)
   /** No proof can be right, but the client must not see that before it has sent one. */
   | ({ readonly kind: 'decoy'; readonly why: Refusal } & KeyShape)
@@ -155,10 +157,13 @@ class ScramServer implements SaslServer {
     if (finding.kind === 'decoy') {
       return refute(first, finding.why);
     }
-    const { account } = finding;
     if (!right) {
-      const known = account === undefined ? {} : { known: account.name };
+      const known = finding.account === undefined ? {} : { known: finding.account.name };
       return refute(first, { reason: 'wrongPassword', ...known });
+    }
+    const account = finding.confirm === undefined ? finding.account : await finding.confirm(signal);
+    if (account !== undefined && 'reason' in account) {
+      return refute(first, account);
     }
     const { authzid, authcid } = first;
     const signature = signAsServer(hash, keys, authMessage).toString('base64');

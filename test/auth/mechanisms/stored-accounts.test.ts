@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuthenticator } from '../../../auth/authenticator.ts';
-import type { Directory, LoginGuard } from '../../../auth/directory.ts';
+import type { Account, Directory, LoginGuard, StoredCredentials } from '../../../auth/directory.ts';
 import { schemaOptions } from '../../../auth/entries/presets.ts';
 import { compileSchema } from '../../../auth/entries/schema.ts';
 import { LoginFailure } from '../../../auth/failure.ts';
@@ -187,6 +187,92 @@ describe('SCRAM of passwords in clear text', () => {
 
     expect(again).toBe(first);
     expect(other.storedKey).not.toEqual(first.storedKey);
+  });
+});
+
+describe('M5 a proof that comes late', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  const ALICE: Account = {
+    name: 'alice',
+    entry: 'uid=alice,dc=x',
+    homes: ['node-a'],
+    forwarded: new Map(),
+    bar: undefined,
+  };
+
+  /** Proves the password some time after the challenge, when the directory says something else of alice. */
+  async function prove(
+    waitMs: number,
+    later: (before: StoredCredentials) => StoredCredentials | undefined,
+    password = 'secret',
+  ) {
+    const { dovecot } = await storedForms('secret', 'sha256');
+    const before = { account: ALICE, values: [dovecot], allowCleartext: true };
+    let searches = 0;
+    const stored = async () => {
+      searches += 1;
+      return searches === 1 ? before : later(before);
+    };
+    const find = findScramKeys('sha256', accounts({}, { directory: { stored } }), {
+      disguise: new Disguise(Buffer.from('x')),
+      derivedKeys: new DerivedKeys(),
+    });
+    const exchange = scramServer({ hash: 'sha256', channel: { kind: 'unbound' }, find });
+    const first = await exchange.step(Buffer.from(clientFirst({})), signal);
+    vi.advanceTimersByTime(waitMs);
+    const serverFirst = first.kind === 'challenge' ? first.challenge.toString() : '';
+    const { message } = clientFinal(serverFirst, { password });
+    const step = await exchange.step(Buffer.from(message), signal);
+    return { step, searches };
+  }
+
+  it('lets in to the home, and by the rights, that the account has by then', async () => {
+    const bar = { reason: 'disabled', detail: 'accountStatus' } as const;
+    const now = { ...ALICE, homes: ['node-b'], bar };
+
+    const { step } = await prove(1000, (before) => ({ ...before, account: now }));
+
+    expect(step).toMatchObject({ proof: { kind: 'proved', account: now } });
+  });
+
+  it('is refuted where the password was changed', async () => {
+    const { step } = await prove(1000, (before) => ({ ...before, values: ['{SSHA}AAAA'] }));
+
+    expect(step).toMatchObject({ proof: { kind: 'refuted', reason: 'wrongPassword', known: 'alice' } });
+    expect(step).not.toHaveProperty('last');
+  });
+
+  it('is refuted where the entry is gone', async () => {
+    const { step } = await prove(1000, () => undefined);
+
+    expect(step).toMatchObject({ proof: { kind: 'refuted', reason: 'unknownUser' } });
+  });
+
+  it.each(['directoryDown', 'throttled'] as const)(
+    'is refuted as %s where that is so by then',
+    async (reason) => {
+      const { step } = await prove(1000, () => {
+        throw new LoginFailure(reason, 'why');
+      });
+
+      expect(step).toMatchObject({ proof: { kind: 'refuted', reason, detail: 'why' } });
+    },
+  );
+
+  it('stands where another password was added', async () => {
+    const { step } = await prove(1000, (before) => ({ ...before, values: ['{SSHA}AAAA', ...before.values] }));
+
+    expect(step).toMatchObject(PROVED);
+  });
+
+  it('costs no second search when it comes at once, nor when it is wrong', async () => {
+    const atOnce = await prove(999, () => undefined);
+    const wrong = await prove(60_000, () => undefined, 'guess');
+
+    expect(atOnce).toMatchObject({ searches: 1, step: PROVED });
+    expect(wrong).toMatchObject({ searches: 1, step: { proof: { kind: 'refuted' } } });
   });
 });
 
