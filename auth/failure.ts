@@ -4,6 +4,8 @@ export type Reason =
   | 'wrongPassword'
   | 'badName'
   | 'badToken'
+  | 'tokenExpired'
+  | 'tokenUnfit'
   | 'badCertificate'
   | 'noStoredKey'
   | 'channelBinding'
@@ -56,6 +58,9 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   wrongPassword: 'badCredentials',
   badName: 'badCredentials',
   badToken: 'badCredentials',
+  // Of a provider, but not of now; or not for this service: of another audience, scope, kind or domain.
+  tokenExpired: 'badCredentials',
+  tokenUnfit: 'badCredentials',
   badCertificate: 'badCredentials',
   // The account has nothing stored that the mechanism can work with. Only the log may say so: else anyone could ask
   // which names are accounts, since an unknown one is refused as a wrong proof; and the throttle counts both alike.
@@ -93,7 +98,14 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
 };
 
 /** Whether a failure may have been a guess at somebody's credentials, which the throttle counts. */
-export const COUNTS_AS_GUESS: Readonly<Record<WireAnswer, boolean>> = {
+export function countsAsGuess(reason: Reason): boolean {
+  return !GENUINE.has(reason) && COUNTS_AS_GUESS[WIRE_ANSWER[reason]];
+}
+
+/** The provider itself made these tokens: nobody guessed them, and many honest clients go on with one that has expired. */
+const GENUINE: ReadonlySet<Reason> = new Set<Reason>(['tokenExpired', 'tokenUnfit']);
+
+const COUNTS_AS_GUESS: Readonly<Record<WireAnswer, boolean>> = {
   badCredentials: true,
   notAuthorized: true,
   expired: false,

@@ -47,6 +47,8 @@ const LOGIN: Readonly<Record<LoginEvent['result'], Entry>> = {
   wrongPassword: { level: 'info', message: 'login failed: wrong password' },
   badName: { level: 'info', message: 'login failed: not a valid login name' },
   badToken: { level: 'info', message: 'login failed: token is not valid' },
+  tokenExpired: { level: 'info', message: 'login failed: token has expired, or is not valid yet' },
+  tokenUnfit: { level: 'info', message: 'login failed: token is not for logins here' },
   badCertificate: { level: 'info', message: 'login failed: certificate is of no account' },
   noStoredKey: {
     level: 'warn',

@@ -2,7 +2,14 @@
 
 import type { Secret } from '../secret.ts';
 import type { ProviderHttp } from './provider-http.ts';
-import { badToken, ProviderDown, type TokenRefusal, type TokenVerdict } from './token.ts';
+import {
+  badToken,
+  ProviderDown,
+  type TokenRefusal,
+  type TokenVerdict,
+  tokenExpired,
+  tokenUnfit,
+} from './token.ts';
 import type { TokenCache } from './token-cache.ts';
 import { type Claims, type ClaimTerms, isClaims, userOf } from './token-claims.ts';
 
@@ -94,19 +101,19 @@ function refuseClaims(
   }
   const nowMs = Date.now();
   if (nowMs - clockSkewMs >= expiryMs(claims)) {
-    return badToken('it has expired');
+    return tokenExpired('it has expired');
   }
   if (claims.nbf !== undefined && !(Number(claims.nbf) * 1000 <= nowMs + clockSkewMs)) {
-    return badToken('it is not valid yet');
+    return tokenExpired('it is not valid yet');
   }
   if (issuer !== undefined && claims.iss !== issuer) {
-    return badToken(
+    return tokenUnfit(
       claims.iss === undefined ? 'its provider does not say its iss' : 'it is of another issuer',
     );
   }
   const named = [claims.aud].flat();
   if (audiences !== undefined && !audiences.some((audience) => named.includes(audience))) {
-    return badToken(`it is for another audience: ${JSON.stringify(claims.aud ?? null).slice(0, 200)}`);
+    return tokenUnfit(`it is for another audience: ${JSON.stringify(claims.aud ?? null).slice(0, 200)}`);
   }
   return undefined;
 }

@@ -5,13 +5,21 @@ import {
   type JWSAlgorithm,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
+  type JWTVerifyResult,
   jwtVerify,
   type LocalJWKSet,
 } from 'jose';
 import type { Secret } from '../secret.ts';
 import type { RotatingKeys } from './key-set.ts';
-import { badToken, ProviderDown, type TokenRefusal, type TokenVerdict } from './token.ts';
-import { type Claims, type ClaimTerms, userOf } from './token-claims.ts';
+import {
+  badToken,
+  ProviderDown,
+  type TokenRefusal,
+  type TokenVerdict,
+  tokenExpired,
+  tokenUnfit,
+} from './token.ts';
+import { type ClaimTerms, userOf } from './token-claims.ts';
 
 /** Signatures whose keys are public; others would let whoever knows the key make tokens. */
 export const JWT_ALGORITHMS = [
@@ -39,8 +47,8 @@ export interface JwtTerms extends ClaimTerms {
 }
 
 /**
- * Judges a JWT. Of its header only the algorithm and the id of the key are looked at, and only to choose among what
- * the configuration and the provider's keys have (CVE-2021-29157: Dovecot made a path of the id).
+ * Judges a JWT. Of its header algorithm and id of the key are looked at only to choose among what the configuration
+ * and the provider's keys have (CVE-2021-29157: Dovecot made a path of the id), and `typ` once it is verified.
  */
 export async function verifyJwt(
   token: Secret,
@@ -57,10 +65,26 @@ export async function verifyJwt(
     requiredClaims: ['exp'],
   };
   try {
-    return userOf(await verified(jwt, options, keys, signal), terms);
+    const { protectedHeader, payload } = await verified(jwt, options, keys, signal);
+    return refuseKind(protectedHeader.typ) ?? userOf(payload, terms);
   } catch (error) {
     return refusalOf(error);
   }
+}
+
+/** Tokens that may be access tokens, in lower case: RFC 9068 section 2.1, and what most providers write. */
+const ACCESS_TOKEN_KINDS: readonly unknown[] = ['at+jwt', 'jwt'];
+
+/**
+ * Refuses JWTs that say that they are something else (RFC 8725 section 3.11): a logout token, a proof of possession.
+ * An ID token seldom says it: its audience tells it apart.
+ */
+function refuseKind(typ: unknown): TokenRefusal | undefined {
+  // RFC 7515 section 4.1.9: a media type, of which "application/" may be left out.
+  const kind = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
+  return kind === undefined || ACCESS_TOKEN_KINDS.includes(kind)
+    ? undefined
+    : tokenUnfit(`its header says typ ${JSON.stringify(typ).slice(0, 100)}, which is no access token`);
 }
 
 async function verified(
@@ -68,7 +92,7 @@ async function verified(
   options: JWTVerifyOptions,
   keys: RotatingKeys,
   signal: AbortSignal,
-): Promise<Claims> {
+): Promise<JWTVerifyResult> {
   const current = await keys.current(signal);
   try {
     return await verifiedBy(jwt, current, options);
@@ -93,7 +117,11 @@ function mayNeedNewerKeys(error: unknown): boolean {
   );
 }
 
-async function verifiedBy(jwt: string, keys: LocalJWKSet, options: JWTVerifyOptions): Promise<Claims> {
+async function verifiedBy(
+  jwt: string,
+  keys: LocalJWKSet,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
   try {
     return await verifiedByKey(jwt, keys, options);
   } catch (error) {
@@ -109,7 +137,7 @@ async function verifiedByOneOf(
   jwt: string,
   candidates: errors.JWKSMultipleMatchingKeys,
   options: JWTVerifyOptions,
-): Promise<Claims> {
+): Promise<JWTVerifyResult> {
   let unusable: UnusableKey | undefined;
   for await (const key of candidates) {
     try {
@@ -130,9 +158,13 @@ class UnusableKey extends Error {
   override readonly name = 'UnusableKey';
 }
 
-async function verifiedByKey(jwt: string, key: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<Claims> {
+async function verifiedByKey(
+  jwt: string,
+  key: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
   try {
-    return (await jwtVerify(jwt, key, options)).payload;
+    return await jwtVerify(jwt, key, options);
   } catch (error) {
     if (isOfKey(error)) {
       throw new UnusableKey(`${describeKey(jwt)} of the provider can not be used`, { cause: error });
@@ -163,10 +195,10 @@ function refusalOf(error: unknown): TokenRefusal {
   }
   if (error instanceof errors.JWTExpired) {
     const agoS = Math.round(Date.now() / 1000 - Number(error.payload.exp));
-    return badToken(`it expired ${agoS} s ago`);
+    return tokenExpired(`it expired ${agoS} s ago`);
   }
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return badToken(claimDetail(error));
+    return refuseClaim(error);
   }
   if (error instanceof errors.JOSEError) {
     return badToken(DETAIL[error.code] ?? 'it can not be read');
@@ -174,14 +206,17 @@ function refusalOf(error: unknown): TokenRefusal {
   throw error;
 }
 
-function claimDetail({ claim, reason, payload }: errors.JWTClaimValidationFailed): string {
+/** The claims are looked at when the signature was found right. */
+function refuseClaim({ claim, reason, payload }: errors.JWTClaimValidationFailed): TokenRefusal {
   if (reason === 'missing') {
-    return `it has no claim ${claim}`;
+    return tokenUnfit(`it has no claim ${claim}`);
   }
   if (claim === 'aud') {
-    return `it is for another audience: ${JSON.stringify(payload.aud).slice(0, 200)}`;
+    return tokenUnfit(`it is for another audience: ${JSON.stringify(payload.aud).slice(0, 200)}`);
   }
-  return claim === 'nbf' ? 'it is not valid yet' : `its claim ${claim} is not what it should be`;
+  return claim === 'nbf'
+    ? tokenExpired('it is not valid yet')
+    : tokenUnfit(`its claim ${claim} is not what it should be`);
 }
 
 const DETAIL: Readonly<Record<string, string>> = {

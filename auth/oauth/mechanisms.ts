@@ -1,6 +1,6 @@
 /** The server's side of OAUTHBEARER (RFC 7628) and XOAUTH2 (Google's). */
 import { Deadline } from '../deadline.ts';
-import { LoginFailure } from '../failure.ts';
+import { LoginFailure, type Reason } from '../failure.ts';
 import type { RefutedProof, SaslServer, ServerStep } from '../sasl.ts';
 import { type BearerMessage, parseOauthBearer, parseXoauth2 } from './messages.ts';
 import type { TokenGuide, TokenJudge, TokenRefusal } from './token.ts';
@@ -79,16 +79,22 @@ async function judge(
   { tokens, hosts, admit, judgeMs }: OauthTerms,
   signal: AbortSignal,
 ): Promise<ServerStep> {
-  const refuse = (status: Status, told: TokenGuide, detail: string): ServerStep => ({
+  const refuse = (
+    status: Status,
+    told: TokenGuide,
+    { reason = 'badToken', detail }: { reason?: Reason; detail: string },
+  ): ServerStep => ({
     kind: 'proof',
-    proof: { ...refuted(user, 'badToken', detail), ...(token !== undefined && { tried: token }) },
+    proof: { ...refuted(user, reason, detail), ...(token !== undefined && { tried: token }) },
     last: Buffer.from(JSON.stringify(dialect.error(status, told))),
   });
   if (host !== undefined && hosts.length > 0 && !hosts.includes(host.toLowerCase().replace(/\.$/, ''))) {
-    return refuse('invalid_request', tokens.guide, 'the client means another host than those of oauth.hosts');
+    return refuse('invalid_request', tokens.guide, {
+      detail: 'the client means another host than those of oauth.hosts',
+    });
   }
   if (token === undefined) {
-    return refuse('invalid_token', tokens.guide, 'there is no bearer token in the message');
+    return refuse('invalid_token', tokens.guide, { detail: 'there is no bearer token in the message' });
   }
   const stopped = await whyStopped(admit, user);
   if (stopped !== undefined) {
@@ -102,8 +108,8 @@ async function judge(
     const authcid = Buffer.from(verdict.user);
     return { kind: 'proof', proof: { kind: 'proved', shown: 'token', authcid, authzid: user, judgedMs } };
   }
-  if (verdict.reason === 'badToken') {
-    return refuse(verdict.error, guide, verdict.detail);
+  if (verdict.reason !== 'providerDown') {
+    return refuse(verdict.error, guide, verdict);
   }
   // An error of the mechanism would tell the client that its token is bad.
   return { kind: 'proof', proof: { ...refuted(user, verdict.reason, verdict.detail), judgedMs } };
@@ -121,6 +127,6 @@ async function whyStopped(admit: OauthTerms['admit'], user: Buffer): Promise<Log
   }
 }
 
-function refuted(authcid: Buffer, reason: RefutedProof['reason'], detail: string): RefutedProof {
+function refuted(authcid: Buffer, reason: Reason, detail: string): RefutedProof {
   return { kind: 'refuted', shown: 'token', authzid: Buffer.alloc(0), authcid, reason, detail };
 }

@@ -1,4 +1,4 @@
-import { badToken, type TokenRefusal, type TokenVerdict } from './token.ts';
+import { type TokenRefusal, type TokenVerdict, tokenUnfit } from './token.ts';
 
 /** What a token must say, besides being true. */
 export interface ClaimTerms {
@@ -33,11 +33,11 @@ export function userOf(claims: Claims, { scopes, userClaim, domains }: ClaimTerm
   const granted = [...wordsOf(claims.scope), ...wordsOf(claims.scp)];
   const lacking = scopes.filter((scope) => !granted.includes(scope));
   if (lacking.length > 0) {
-    return { ...badToken(`it lacks the scope ${lacking.join(', ')}`), error: 'insufficient_scope' };
+    return { ...tokenUnfit(`it lacks the scope ${lacking.join(', ')}`), error: 'insufficient_scope' };
   }
   const user = Object.hasOwn(claims, userClaim) ? claims[userClaim] : undefined;
   if (typeof user !== 'string' || user === '') {
-    return badToken(`it has no claim ${userClaim}, which names the user`);
+    return tokenUnfit(`it has no claim ${userClaim}, which names the user`);
   }
   return refuseUser(user, claims, { userClaim, domains }) ?? { kind: 'valid', user };
 }
@@ -49,7 +49,7 @@ function refuseUser(
 ): TokenRefusal | undefined {
   // OpenID Connect Core section 5.1: else whoever signs up with a stranger's address would be the stranger.
   if (userClaim === 'email' && (claims.email_verified === false || claims.email_verified === 'false')) {
-    return badToken('its provider has not verified the email');
+    return tokenUnfit('its provider has not verified the email');
   }
   const domain = user
     .slice(user.lastIndexOf('@') + 1)
@@ -58,7 +58,7 @@ function refuseUser(
   if (domains === undefined || (user.includes('@') && domains.includes(domain))) {
     return undefined;
   }
-  return badToken('its user is of no domain that its provider may speak for');
+  return tokenUnfit('its user is of no domain that its provider may speak for');
 }
 
 /** RFC 6749 section 3.3 separates scopes by spaces; some providers give a list, or call it `scp`. */

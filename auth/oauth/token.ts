@@ -12,7 +12,7 @@ export type TokenVerdict =
 /** A token that was refused, or could not be judged. */
 export interface TokenRefusal {
   readonly kind: 'refused';
-  readonly reason: 'badToken' | 'providerDown';
+  readonly reason: 'badToken' | 'tokenExpired' | 'tokenUnfit' | 'providerDown';
   /** What the client is told (RFC 6750 section 3.1). */
   readonly error: 'invalid_token' | 'insufficient_scope';
   /** Why, for an operator; never the token. */
@@ -40,9 +40,19 @@ export interface TokenJudge {
   readonly guide: TokenGuide;
 }
 
-/** Refuses a token. @param detail why, for an operator; never the token. */
+/** Refuses a token that anybody may have made. @param detail why, for an operator; never the token. */
 export function badToken(detail: string): TokenRefusal {
   return { kind: 'refused', reason: 'badToken', error: 'invalid_token', detail };
+}
+
+/** Refuses a token that its provider has made, but not for now: it has expired, or is not valid yet. */
+export function tokenExpired(detail: string): TokenRefusal {
+  return { ...badToken(detail), reason: 'tokenExpired' };
+}
+
+/** Refuses a token that its provider has made, but not for a login here. */
+export function tokenUnfit(detail: string): TokenRefusal {
+  return { ...badToken(detail), reason: 'tokenUnfit' };
 }
 
 /** A provider that can't be asked, or does not answer as it should. The message is for an operator. */

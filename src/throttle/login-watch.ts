@@ -1,5 +1,5 @@
 import type { LoginGuard } from '../../auth/directory.ts';
-import { COUNTS_AS_GUESS, type Reason, WIRE_ANSWER } from '../../auth/failure.ts';
+import { countsAsGuess, type Reason } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import type { Secret } from '../../auth/secret.ts';
 import { type Charge, randomToken, type Tally } from './counters.ts';
@@ -88,7 +88,7 @@ export class LoginWatch implements LoginGuard {
       return;
     }
     // Who leaves before the answer may have had the directory judge his guess all the same.
-    if (result !== 'abandoned' && !COUNTS_AS_GUESS[WIRE_ANSWER[result]]) {
+    if (result !== 'abandoned' && !countsAsGuess(result)) {
       store.giveBack(this.#fresh().map(({ charge }) => charge));
       return;
     }

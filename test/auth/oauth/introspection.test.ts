@@ -88,27 +88,37 @@ describe('introspection (RFC 7662)', () => {
   });
 
   it.each([
-    ['is not active', { active: false }, {}, 'its provider says that it is not active'],
-    ['has expired', { exp: 1 }, {}, 'it has expired'],
-    ['ends at no time', { exp: 'tomorrow' }, {}, 'it has expired'],
-    ['is not valid yet', { nbf: 99_999_999_999 }, {}, 'it is not valid yet'],
-    ['begins at no time', { nbf: 'x' }, {}, 'it is not valid yet'],
-    ['has no user', { username: undefined }, {}, 'it has no claim username, which names the user'],
-    ['is of another issuer', { iss: 'x' }, { issuer: 'y' }, 'it is of another issuer'],
-    ['does not say its issuer', {}, { issuer: 'y' }, 'its provider does not say its iss'],
-    ['is for others', { aud: ['x', 'y'] }, { audiences: ['z'] }, 'it is for another audience: ["x","y"]'],
-    ['is for nobody', {}, { audiences: ['z'] }, 'it is for another audience: null'],
-    ['lacks a scope', { scope: 'a b' }, { scopes: ['c'] }, 'it lacks the scope c'],
+    ['is not active', { active: false }, {}, 'badToken: its provider says that it is not active'],
+    ['has expired', { exp: 1 }, {}, 'tokenExpired: it has expired'],
+    ['ends at no time', { exp: 'tomorrow' }, {}, 'tokenExpired: it has expired'],
+    ['is not valid yet', { nbf: 99_999_999_999 }, {}, 'tokenExpired: it is not valid yet'],
+    ['begins at no time', { nbf: 'x' }, {}, 'tokenExpired: it is not valid yet'],
+    [
+      'has no user',
+      { username: undefined },
+      {},
+      'tokenUnfit: it has no claim username, which names the user',
+    ],
+    ['is of another issuer', { iss: 'x' }, { issuer: 'y' }, 'tokenUnfit: it is of another issuer'],
+    ['does not say its issuer', {}, { issuer: 'y' }, 'tokenUnfit: its provider does not say its iss'],
+    [
+      'is for others',
+      { aud: ['x', 'y'] },
+      { audiences: ['z'] },
+      'tokenUnfit: it is for another audience: ["x","y"]',
+    ],
+    ['is for nobody', {}, { audiences: ['z'] }, 'tokenUnfit: it is for another audience: null'],
+    ['lacks a scope', { scope: 'a b' }, { scopes: ['c'] }, 'tokenUnfit: it lacks the scope c'],
     [
       'is of a user of others',
       {},
       { domains: ['example.com'] },
-      'its user is of no domain that its provider may speak for',
+      'tokenUnfit: its user is of no domain that its provider may speak for',
     ],
-  ])('refuses a token that %s', async (_what, claims, terms, detail) => {
+  ])('refuses a token that %s', async (_what, claims, terms, refusal) => {
     answer = { active: true, username: 'ann@example.org', ...claims };
 
-    expect(await ask(terms)).toBe(`badToken: ${detail}`);
+    expect(await ask(terms)).toBe(refusal);
   });
 
   it('takes a token that has all that is asked for', async () => {
@@ -215,7 +225,7 @@ describe('a token that was found wrong', () => {
     const early = await ask({}, cache);
     vi.advanceTimersByTime(11_000);
 
-    expect([early, await ask({}, cache)]).toEqual(['badToken: it is not valid yet', 'ann']);
+    expect([early, await ask({}, cache)]).toEqual(['tokenExpired: it is not valid yet', 'ann']);
   });
 
   it('is not remembered where its provider could not tell', async () => {

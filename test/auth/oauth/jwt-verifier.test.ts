@@ -71,7 +71,7 @@ describe('a JWT', () => {
     ['a list', ['ann@example.org']],
   ])('is refused when the claim of the user is %s', async (_what, email) => {
     expect(await verify(await sign(KEY, { email }))).toBe(
-      'badToken: it has no claim email, which names the user',
+      'tokenUnfit: it has no claim email, which names the user',
     );
   });
 
@@ -81,7 +81,7 @@ describe('a JWT', () => {
 
   it('is refused when its provider has not verified the email', async () => {
     expect(await verify(await sign(KEY, { email_verified: false }))).toBe(
-      'badToken: its provider has not verified the email',
+      'tokenUnfit: its provider has not verified the email',
     );
     expect(await verify(await sign(KEY, { email_verified: true }))).toBe('ann@example.org');
   });
@@ -92,17 +92,44 @@ describe('a JWT', () => {
     ['for another audience', { aud: ['account', 'x'] }, 'it is for another audience: ["account","x"]'],
     ['for nobody', { aud: undefined }, 'it has no claim aud'],
     ['without an end', { exp: undefined }, 'it has no claim exp'],
-    ['that is not valid yet', { nbf: nowS() + 120 }, 'it is not valid yet'],
     ['whose end is no number', { exp: '9999999999' }, 'its claim exp is not what it should be'],
   ])('is refused %s', async (_what, claims, detail) => {
-    expect(await verify(await sign(KEY, claims))).toBe(`badToken: ${detail}`);
+    expect(await verify(await sign(KEY, claims))).toBe(`tokenUnfit: ${detail}`);
   });
 
   it('is refused when it has expired, and says for how long', async () => {
     expect(await verify(await sign(KEY, { exp: nowS() - 100 }))).toMatch(
-      /^badToken: it expired 10[01] s ago$/,
+      /^tokenExpired: it expired 10[01] s ago$/,
     );
   });
+
+  it('is refused before it is valid', async () => {
+    expect(await verify(await sign(KEY, { nbf: nowS() + 120 }))).toBe('tokenExpired: it is not valid yet');
+  });
+
+  it('is called bad, and not expired, where nobody signed it', async () => {
+    const stranger = await makeKey('ES256', 'k1');
+
+    expect(await verify(await sign(stranger, { exp: nowS() - 100 }))).toBe(
+      'badToken: its signature is wrong',
+    );
+  });
+
+  it.each(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt'])(
+    'may say that it is of the kind %s (RFC 9068 section 2.1)',
+    async (typ) => {
+      expect(await verify(await sign(KEY, {}, { typ }))).toBe('ann@example.org');
+    },
+  );
+
+  it.each(['logout+jwt', 'dpop+jwt', 'secevent+jwt', 'application/logout+jwt', 'id_token', ''])(
+    'is refused where it says that it is of the kind "%s" (RFC 8725 section 3.11)',
+    async (typ) => {
+      expect(await verify(await sign(KEY, {}, { typ }))).toBe(
+        `tokenUnfit: its header says typ "${typ}", which is no access token`,
+      );
+    },
+  );
 
   it('may have ended, or begin, within the skew of the clocks', async () => {
     expect(await verify(await sign(KEY, { exp: nowS() - 20 }))).toBe('ann@example.org');
@@ -133,17 +160,17 @@ describe('a JWT', () => {
     ['an object', { scope: { mail: true } }],
   ])('is refused with %s', async (_what, claims) => {
     expect(await verify(await sign(KEY, claims), { scopes: ['mail', 'imap'] })).toMatch(
-      /^badToken: it lacks the scope /,
+      /^tokenUnfit: it lacks the scope /,
     );
   });
 
   it.each([
     ['ann@example.org', 'ann@example.org'],
     ['Ann@EXAMPLE.org', 'Ann@EXAMPLE.org'],
-    ['ann@example.com', 'badToken: its user is of no domain that its provider may speak for'],
-    ['ann@x@example.com', 'badToken: its user is of no domain that its provider may speak for'],
-    ['example.org', 'badToken: its user is of no domain that its provider may speak for'],
-    ['ann@', 'badToken: its user is of no domain that its provider may speak for'],
+    ['ann@example.com', 'tokenUnfit: its user is of no domain that its provider may speak for'],
+    ['ann@x@example.com', 'tokenUnfit: its user is of no domain that its provider may speak for'],
+    ['example.org', 'tokenUnfit: its user is of no domain that its provider may speak for'],
+    ['ann@', 'tokenUnfit: its user is of no domain that its provider may speak for'],
   ])('of a provider for some domains may name %s or not', async (email, expected) => {
     expect(await verify(await sign(KEY, { email }), { domains: ['example.org'] })).toBe(expected);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LoginFailure } from '../../../auth/failure.ts';
 import { oauthBearerServer, xoauth2Server } from '../../../auth/oauth/mechanisms.ts';
-import { badToken, type TokenJudge, type TokenVerdict } from '../../../auth/oauth/token.ts';
+import { badToken, type TokenJudge, type TokenVerdict, tokenExpired } from '../../../auth/oauth/token.ts';
 import type { ServerStep } from '../../../auth/sasl.ts';
 
 const GUIDE = { scope: 'mail offline', openidConfiguration: 'https://id.example.org/conf' };
@@ -132,14 +132,14 @@ describe.each(Object.entries(FROM_ANN))('%s', (_name, [make, message]) => {
 
 describe('M7 a refused token', () => {
   it('is told of by OAUTHBEARER as in RFC 7628 section 3.2.2', async () => {
-    const { told, ...rest } = await refusal(...FROM_ANN.OAUTHBEARER, { verdict: badToken('it expired') });
+    const { told, ...rest } = await refusal(...FROM_ANN.OAUTHBEARER, { verdict: tokenExpired('it expired') });
 
     expect(JSON.parse(told ?? '')).toEqual({
       status: 'invalid_token',
       scope: 'mail offline',
       'openid-configuration': 'https://id.example.org/conf',
     });
-    expect(rest).toEqual({ reason: 'badToken', detail: 'it expired', user: 'bob' });
+    expect(rest).toEqual({ reason: 'tokenExpired', detail: 'it expired', user: 'bob' });
   });
 
   it('is told of by OAUTHBEARER with the scope that it lacks', async () => {

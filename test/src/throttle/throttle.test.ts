@@ -385,6 +385,23 @@ describe('a token or a certificate', () => {
   });
 });
 
+describe('a token that its provider made, but not for now or not for here', () => {
+  it.each(['tokenExpired', 'tokenUnfit'] as const)(
+    'is no guess (%s): its address gets in',
+    async (result) => {
+      const { login, throttle } = setUp({ perAddress: 3 });
+      for (let count = 0; count < 10; count += 1) {
+        const watch = throttle.watch('192.0.2.1', { kind: 'noPassword', token: secret(`t${count}`) });
+        await watch.admit('ann');
+        await watch.end({ result, who: 'ann' });
+      }
+
+      expect(throttle.state().keys.get('address')).toBe(0);
+      expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+    },
+  );
+});
+
 describe('a guard of mechanisms that ask before there is a login', () => {
   it('refuses whom a login would be refused, and counts nothing', async () => {
     const { guesses, throttle } = setUp();
