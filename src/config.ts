@@ -4,7 +4,6 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { AdminSettings } from './admin.ts';
 import { checkBalancers } from './config/balancers.ts';
-import { decoySecretOf } from './config/decoy-secret.ts';
 import {
   buildDirectory,
   checkDomains,
@@ -20,6 +19,7 @@ import { buildNode, checkDuplicateNodes, checkLoop, checkRequired } from './conf
 import { buildOauth } from './config/oauth.ts';
 import { type Findings, gatherFindings } from './config/report.ts';
 import { configSchema } from './config/schema.ts';
+import { buildDecoys } from './config/schema-decoys.ts';
 import { directorySchema } from './config/schema-directory.ts';
 import { buildExternal } from './config/schema-external.ts';
 import { listenerSchema } from './config/schema-listener.ts';
@@ -31,7 +31,7 @@ import { checkTimes } from './config/times.ts';
 import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
 import { Networks } from './networks.ts';
-import type { ListenerSettings, NodeSettings, Settings } from './settings.ts';
+import type { DecoySettings, ListenerSettings, NodeSettings, Settings } from './settings.ts';
 import type { ThrottleSettings } from './throttle/throttle.ts';
 import type { OauthSettings } from './token-providers.ts';
 
@@ -97,6 +97,7 @@ interface Parts {
   readonly nodes: readonly NodeSettings[];
   readonly directories: readonly DirectorySettings[];
   readonly oauth: OauthSettings | undefined;
+  readonly decoys: DecoySettings | undefined;
 }
 
 /** Builds each part that is sound in itself, even where others are not, so that all problems are told at once. */
@@ -142,7 +143,15 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   if (admin !== undefined) checkAdmin(admin, listeners, findings);
   const times = sound(configSchema.shape.times, valueAt(data, ['times']));
   if (times !== undefined) checkTimes(times, data, findings);
-  return { listeners: present(listeners), nodes: present(nodes), directories: present(directories), oauth };
+  const writtenDecoys = sound(configSchema.shape.scramDecoys, valueAt(data, ['scramDecoys']));
+  const decoys = writtenDecoys && buildDecoys(writtenDecoys, present(nodes), common);
+  return {
+    listeners: present(listeners),
+    nodes: present(nodes),
+    directories: present(directories),
+    oauth,
+    decoys,
+  };
 }
 
 type Maybe<T> = readonly (T | undefined)[];
@@ -183,7 +192,6 @@ function nameOf(data: unknown, findings: Findings): string {
 
 function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: readonly Problem[]): Config {
   const { times, names, limits, log, admin, external } = data;
-  const decoySecret = decoySecretOf(parts.directories, parts.nodes);
   const settings: Settings = {
     listeners: parts.listeners,
     nodes: parts.nodes,
@@ -204,7 +212,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     delegates: data.delegates,
     external: external && buildExternal(external),
     balancers: new Networks(data.balancers),
-    ...(decoySecret !== undefined && { decoySecret }),
+    decoys: parts.decoys,
   };
   return {
     settings,

@@ -15,6 +15,7 @@ import { type OauthTerms, oauthBearerServer, xoauth2Server } from '../auth/oauth
 import type { SaslServerFactory } from '../auth/sasl.ts';
 import type { FrontendTerms } from '../protocols/protocol.ts';
 import type { TlsState } from '../protocols/transport.ts';
+import type { DecoySettings } from './settings.ts';
 
 /** What mechanisms work with that judge proofs by themselves. */
 export interface MechanismParts {
@@ -64,12 +65,10 @@ export function isMechanismOf(protocol: string, name: string): boolean {
   return name !== APOP || protocol === 'pop3';
 }
 
-/**
- * Makes what SCRAM needs for all connections.
- * @param secret the same for all proxies of a cluster; without one, unknown names get new salts at each start.
- */
-export function scramSupport(secret: Buffer = randomBytes(32)): ScramSupport {
-  return { disguise: new Disguise(secret), derivedKeys: new DerivedKeys() };
+/** Makes what SCRAM needs for all connections. Without a secret, unknown names get new salts at each start. */
+export function scramSupport(decoys?: Pick<DecoySettings, 'secret' | 'shape'>): ScramSupport {
+  const secret = decoys?.secret?.octets ?? randomBytes(32);
+  return { disguise: new Disguise(secret, decoys?.shape), derivedKeys: new DerivedKeys() };
 }
 
 /** Prepares the mechanisms of a connection. `names` are those of its listener, in the order of preference. */

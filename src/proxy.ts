@@ -62,7 +62,7 @@ export async function startProxy(
     times: settings.times,
     external: settings.external,
     oauth,
-    scram: scramSupport(settings.decoySecret?.octets),
+    scram: scramSupport(settings.decoys),
     leadsToUs: (node: Transport) => listening.some((listener) => isSame(node, listener)),
   };
   const secured = settings.listeners.flatMap(({ tls }) => (tls.mode === 'none' ? [] : [tls]));

@@ -1,4 +1,5 @@
 import type { Delegate } from '../auth/delegates.ts';
+import type { DecoyShape } from '../auth/mechanisms/disguise.ts';
 import type { CertificateMap } from '../auth/mechanisms/external.ts';
 import type { NameOptions } from '../auth/names.ts';
 import type { Secret } from '../auth/secret.ts';
@@ -21,8 +22,18 @@ export interface Settings {
   readonly external?: CertificateMap | undefined;
   /** Balancers that introduce nobody: their clients share one address, so no limit per address holds for it. */
   readonly balancers?: Networks;
-  /** What the salts of unknown names are made of: the same at each start and, best, on all proxies of a cluster. */
-  readonly decoySecret?: Secret;
+  /** What SCRAM tells of unknown names; new salts at each start if it is left out. */
+  readonly decoys?: DecoySettings | undefined;
+}
+
+/** What SCRAM tells of names that have no key. */
+export interface DecoySettings {
+  /** Of what their salts are made: the same at each start and, best, on all proxies of a cluster. */
+  readonly secret: Secret | undefined;
+  /** Where the secret comes from: a file of its own, this proxy's key, or nowhere, so that it is new at each start. */
+  readonly source: 'file' | 'key' | 'chance';
+  /** `undefined` gives them what most accounts have that were seen. */
+  readonly shape: DecoyShape | undefined;
 }
 
 export interface ListenerSettings {

@@ -4,7 +4,7 @@ import { hashArgon2, verifyArgon2 } from './argon2.ts';
 import { CRYPT_SCHEMES, isKnownCrypt, verifyCrypt } from './crypt.ts';
 import { DIGEST_SCHEMES, verifyDigest } from './digests.ts';
 import { PBKDF2_SCHEMES, verifyPbkdf2 } from './pbkdf2.ts';
-import { hashScram, SCRAM_SCHEMES, verifyScram } from './scram.ts';
+import { hashScram, NEW_SHAPE, SCRAM_SCHEMES, verifyScram } from './scram.ts';
 import { placeToHash } from './slow-hashes.ts';
 
 /** What comparing a password with stored values gave; `unverifiable` when a value could not be read. */
@@ -31,7 +31,6 @@ export const HASH_SCHEMES: readonly string[] = [
 /** Schemes whose value is the password itself. */
 const CLEAR_SCHEMES: readonly (string | undefined)[] = [undefined, 'CLEARTEXT', 'PLAIN'];
 
-const NEW_ITERATIONS = 100_000;
 const SALT_OCTETS = 16;
 
 /** A stored value, taken apart. */
@@ -109,7 +108,7 @@ export async function hashPassword(scheme: HashScheme, password: Secret): Promis
     case 'ARGON2':
       return `{ARGON2}${await hashArgon2(password)}`;
     case 'SCRAM-SHA-256':
-      return await hashScram(password, NEW_ITERATIONS);
+      return await hashScram(password, NEW_SHAPE.iterations);
   }
 }
 

@@ -19,8 +19,10 @@ const HASHES: ReadonlyMap<string, ScramHash> = new Map([
 /** Names of the schemes, which are those of the mechanisms. */
 export const SCRAM_SCHEMES: readonly string[] = [...HASHES.keys()];
 
-const SALT_OCTETS = 16;
-const MAX_SALT_OCTETS = 64;
+/** What new keys have. */
+export const NEW_SHAPE = { iterations: 100_000, saltOctets: 16 } as const;
+/** Longer salts than any tool makes are no salts. */
+export const MAX_SALT_OCTETS = 64;
 /** Dovecot's `iterations,salt,storedKey,serverKey`. */
 const DOVECOT = /^(\d{1,7}),([^,]+),([^,]+),([^,]+)$/;
 /** RFC 5803 section 3, `SCRAM-SHA-256$iterations:salt$storedKey:serverKey`, whose scheme may stand in braces too. */
@@ -31,7 +33,7 @@ const RFC_5803 = /^(\d{1,7}):([^$: ]+) ?\$ ?([^$: ]+):([^$: ]+)$/;
  * `{SCRAM-SHA-256}iterations,salt,storedKey,serverKey`.
  */
 export async function hashScram(password: Secret, iterations: number): Promise<string> {
-  const key = await deriveStoredKey(preparePassword(password), randomBytes(SALT_OCTETS), iterations);
+  const key = await deriveStoredKey(preparePassword(password), randomBytes(NEW_SHAPE.saltOctets), iterations);
   const parts = [key.salt, key.storedKey, key.serverKey].map((octets) => octets.toString('base64'));
   return `{SCRAM-SHA-256}${iterations},${parts.join(',')}`;
 }

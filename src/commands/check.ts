@@ -8,7 +8,7 @@ import { describeProblem } from '../config/excerpt.ts';
 import { configSchema } from '../config/schema.ts';
 import { buildThrottle } from '../config/schema-throttle.ts';
 import { type Config, loadConfig } from '../config.ts';
-import type { LimitSettings, ListenerSettings, NodeSettings } from '../settings.ts';
+import type { DecoySettings, LimitSettings, ListenerSettings, NodeSettings, Settings } from '../settings.ts';
 import type { ThrottleSettings } from '../throttle/throttle.ts';
 import type { ProviderSettings } from '../token-providers.ts';
 import type { Terminal } from './terminal.ts';
@@ -44,6 +44,7 @@ function summary({ settings, directories, oauth, log, admin, throttle }: Config)
     ...(oauth?.providers ?? []).map((provider) => ['takes', providerText(provider)] as const),
     ...(settings.external === undefined ? [] : [['takes', certificatesText(settings.external)] as const]),
     ...(settings.delegates ?? []).map((delegate) => ['lets act', delegateText(delegate)] as const),
+    ...decoyTexts(settings).map((text) => ['disguises', text] as const),
     ...settings.nodes.map((node) => ['connects to', nodeText(node)] as const),
     ['throttles', throttleText(throttle)] as const,
     ['limits', limitsText(settings.limits)] as const,
@@ -71,6 +72,24 @@ function certificateText({ subject, subjectAltName, validTo }: X509Certificate):
   const names = subjectAltName?.replaceAll(/(?:DNS|IP Address):/g, '') ?? subject.replaceAll('\n', ', ');
   return `a certificate of ${names}, until ${new Date(validTo).toISOString().slice(0, 10)}`;
 }
+
+/** How names without a key look to SCRAM, where that is offered. */
+function decoyTexts({ listeners, decoys }: Settings): readonly string[] {
+  const isOffered = listeners.some(({ mechanisms }) => mechanisms.some((name) => name.startsWith('SCRAM-')));
+  if (!isOffered || decoys === undefined) return [];
+  const { source, shape } = decoys;
+  const like =
+    shape === undefined
+      ? 'like most accounts that were seen'
+      : `with ${shape.iterations} iterations and ${shape.saltOctets} octets of salt`;
+  return [`names without SCRAM key ${like}, ${DECOY_SECRETS[source]}`];
+}
+
+const DECOY_SECRETS: Readonly<Record<DecoySettings['source'], string>> = {
+  file: 'by scramDecoys.secretFile',
+  key: "by this proxy's key: other proxies tell other salts, unless all have one scramDecoys.secretFile",
+  chance: 'by chance: with other salts after each start, unless there is a scramDecoys.secretFile',
+};
 
 function delegateText({ account, mayActFor }: Delegate): string {
   return `${account} for ${mayActFor.map((name) => (name === '*' ? 'everybody' : name)).join(', ')}`;

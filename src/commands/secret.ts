@@ -12,17 +12,19 @@ const KEY_OCTETS = 32;
 
 interface SecretOptions {
   readonly name: string;
+  readonly decoys: boolean;
   readonly out: string | undefined;
   readonly show: string | undefined;
   readonly iterations: number;
   readonly force: boolean;
 }
 
-/** `homing secret`: makes the key of a proxy, and says what goes where. */
+/** `homing secret`: makes the key of a proxy, or the secret of decoys, and says what goes where. */
 export function secretCommand({ output }: Terminal): CommandModule<object, SecretOptions> {
   return {
     command: 'secret',
-    describe: "Make this proxy's key, and print the line that each kind of node needs",
+    describe:
+      "Make this proxy's key, and print the line that each kind of node needs; or the secret of decoys",
     builder: (args) =>
       args
         .option('name', {
@@ -30,7 +32,15 @@ export function secretCommand({ output }: Terminal): CommandModule<object, Secre
           default: 'proxy1',
           describe: "the proxy's name, as the nodes know it",
         })
-        .option('out', { type: 'string', describe: 'file to write the key to; NAME.key if it is left out' })
+        .option('decoys', {
+          type: 'boolean',
+          default: false,
+          describe: 'make the secret for scramDecoys instead, which all proxies share',
+        })
+        .option('out', {
+          type: 'string',
+          describe: 'file to write to; NAME.key or decoys.secret if it is left out',
+        })
         .option('show', {
           type: 'string',
           describe: 'print the lines for the key in this file, and make none',
@@ -43,6 +53,7 @@ export function secretCommand({ output }: Terminal): CommandModule<object, Secre
         .option('force', { type: 'boolean', default: false, describe: 'overwrite the file' })
         .conflicts('show', 'out')
         .example('homing secret --name proxy1', 'makes proxy1.key')
+        .example('homing secret --decoys', 'makes decoys.secret')
         .example('homing secret --name proxy1 --show proxy1.key', 'prints the lines again')
         .epilogue(
           'Each proxy has a name and a key of its own, so that one that was lost is locked out by removing one ' +
@@ -51,6 +62,12 @@ export function secretCommand({ output }: Terminal): CommandModule<object, Secre
         ),
     handler: async (options) => {
       checkOptions(options);
+      if (options.decoys) {
+        const file = resolve(options.out ?? 'decoys.secret');
+        makeKey(file, options.force);
+        output.write(`wrote ${file} (mode 600)\n\n${decoyInstructions(file)}`);
+        return;
+      }
       const file = resolve(options.show ?? options.out ?? `${options.name}.key`);
       const key = options.show === undefined ? makeKey(file, options.force) : readKey(file);
       const made = options.show === undefined ? `wrote ${file} (mode 600)\n\n` : '';
@@ -59,7 +76,8 @@ export function secretCommand({ output }: Terminal): CommandModule<object, Secre
   };
 }
 
-function checkOptions({ name, iterations }: SecretOptions): void {
+function checkOptions({ name, iterations, decoys, show }: SecretOptions): void {
+  if (decoys && show !== undefined) throw new UsageError('--decoys: there is nothing to show of this secret');
   const wrong = proxyName.safeParse(name).error?.issues[0];
   if (wrong !== undefined) throw new UsageError(`--name ${JSON.stringify(name)}: ${wrong.message}`);
   if (Number.isInteger(iterations) && iterations >= MIN_ITERATIONS && iterations <= MAX_ITERATIONS) return;
@@ -105,6 +123,13 @@ function fileError(error: unknown, what: string, known: Readonly<Record<string, 
     return error instanceof Error ? error : new Error(what);
   const code = String(error.code);
   return new OperatorError(`can't ${what}: ${known[code] ?? code}`, { cause: error });
+}
+
+function decoyInstructions(file: string): string {
+  return `In the configuration of each proxy, which all need a copy of this file:
+
+    scramDecoys: { secretFile: ${file} }
+`;
 }
 
 async function instructions({ name, iterations }: SecretOptions, file: string, key: Secret): Promise<string> {

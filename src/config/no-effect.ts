@@ -14,6 +14,7 @@ export function warnOfNoEffect(listeners: Listeners, data: unknown, report: Repo
   const sound = listeners.filter((listener) => listener !== undefined);
   warnOfCertificates(sound, data, report);
   warnOfBalancers(sound, data, report);
+  warnOfDecoys(sound, data, report);
 }
 
 function warnOfCertificates(listeners: readonly ListenerSettings[], data: unknown, report: Report): void {
@@ -47,4 +48,14 @@ function warnOfBalancers(listeners: readonly ListenerSettings[], data: unknown, 
       'no balancers',
     );
   }
+}
+
+function warnOfDecoys(listeners: readonly ListenerSettings[], data: unknown, report: Report): void {
+  const isOffered = listeners.some(({ mechanisms }) => mechanisms.some((name) => name.startsWith('SCRAM-')));
+  if (valueAt(data, ['scramDecoys']) === undefined || isOffered) return;
+  report.warning(
+    ['scramDecoys'],
+    'no listener offers SCRAM, so nobody is told anything of names without a key',
+    'a listener with mechanisms: [SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN]',
+  );
 }

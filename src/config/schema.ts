@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { decoysSchema } from './schema-decoys.ts';
 import { directorySchema } from './schema-directory.ts';
 import { externalSchema } from './schema-external.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
@@ -97,6 +98,9 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("whose a client's certificate is, for the mechanism EXTERNAL; none if it is left out"),
   names: namesSchema.prefault({}).describe('what login names may look like'),
+  scramDecoys: decoysSchema
+    .prefault({})
+    .describe('what SCRAM tells of names that have no key, so that nobody learns which names are accounts'),
   delegates: z.array(delegateSchema).default([]).describe('accounts that may act for others, as webmail'),
   log: logSchema.prefault({}).describe('what is logged, and how'),
   admin: adminSchema.optional().describe('HTTP listener with /metrics and /readyz; none if it is left out'),

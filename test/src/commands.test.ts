@@ -197,6 +197,21 @@ describe('homing secret', () => {
     ]);
   });
 
+  it('makes the secret of decoys, which no node gets', async () => {
+    const path = file('decoys.secret');
+
+    const { code, output } = await run(['secret', '--decoys', '--out', path]);
+
+    expect(code).toBe(0);
+    const secret = readFileSync(path, 'latin1').trimEnd();
+    expect(secret).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(output).toContain(`    scramDecoys: { secretFile: ${path} }\n`);
+    expect(output).not.toContain(secret);
+    expect((await run(['secret', '--decoys', '--out', path])).code).toBe(1);
+    expect((await run(['secret', '--decoys', '--show', path])).code).toBe(2);
+  });
+
   it('overwrites no key unasked', async () => {
     const path = folder.write('kept.key', 'a-key-that-is-in-use-now\n');
 

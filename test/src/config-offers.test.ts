@@ -159,16 +159,3 @@ describe('readPasswords', () => {
     expect(folder.refusal(text)).toContain('each node wants the password itself');
   });
 });
-
-describe('the salts of unknown names', () => {
-  it('are made of what all proxies with one directory have', () => {
-    folder.write('offers.ldif', SCRAM);
-    const secretOf = (text: string) => folder.load(text).settings.decoySecret?.octets.toString('hex');
-    const first = secretOf(config(ldap('')));
-    folder.write('proxy1.key', `another-key-of-another-proxy\n`);
-
-    expect(secretOf(config(ldap('')))).toBe(first);
-    expect(secretOf(config(ldif()))).not.toBe(first);
-    expect(secretOf(config(ldif()))).toMatch(/^[0-9a-f]{64}$/);
-  });
-});

@@ -14,7 +14,8 @@ import { deriveStoredKey, type ScramHash } from '../../../auth/mechanisms/scram-
 import { scramServer } from '../../../auth/mechanisms/scram-server.ts';
 import type { StoredAccounts } from '../../../auth/mechanisms/stored-accounts.ts';
 import { DEFAULT_PUNCTUATION } from '../../../auth/names.ts';
-import { hashScram } from '../../../auth/passwords/scram.ts';
+import { hashPassword } from '../../../auth/passwords/schemes.ts';
+import { hashScram, readStoredKey } from '../../../auth/passwords/scram.ts';
 import type { SaslServer, ServerStep } from '../../../auth/sasl.ts';
 import { Secret } from '../../../auth/secret.ts';
 import { clientFinal, clientFirst, type ScramClientTerms } from '../../support/scram-client.ts';
@@ -294,6 +295,34 @@ describe('M5 the disguise of unknown names (A18)', () => {
 
     expect(salt('one')).toEqual(salt('one'));
     expect(salt('one')).not.toEqual(salt('other'));
+  });
+
+  it('gives one salt in whatever case, as a directory finds one account, though names keep theirs', () => {
+    const disguise = new Disguise(Buffer.from('x'));
+
+    expect(disguise.shapeFor('sha256', 'Ann@Example.ORG')).toEqual(
+      disguise.shapeFor('sha256', 'ann@example.org'),
+    );
+  });
+
+  it('has the shape that is stated, before an account is seen and after', () => {
+    const disguise = new Disguise(Buffer.from('x'), { iterations: 4096, saltOctets: 12 });
+    const before = disguise.shapeFor('sha256', 'nobody');
+
+    disguise.saw('sha256', 'uid=a', { salt: Buffer.alloc(24), iterations: 15_000 });
+
+    expect([before.iterations, before.salt.length]).toEqual([4096, 12]);
+    expect(disguise.shapeFor('sha256', 'nobody')).toEqual(before);
+  });
+
+  it('has at first the shape of what `homing hash` makes', async () => {
+    const stored = readStoredKey(
+      'SCRAM-SHA-256',
+      (await hashPassword('SCRAM-SHA-256', secret('x'))).slice(15),
+    );
+    const { salt, iterations } = new Disguise(Buffer.from('x')).shapeFor('sha256', 'nobody');
+
+    expect([iterations, salt.length]).toEqual([stored?.iterations, stored?.salt.length]);
   });
 
   it('has the iteration count and the length of salt that most accounts have', async () => {

@@ -3,6 +3,7 @@ import type { Account, Directory } from '../../../auth/directory.ts';
 import { DEFAULT_PUNCTUATION } from '../../../auth/names.ts';
 import { badToken } from '../../../auth/oauth/token.ts';
 import type { Proof, SaslServer, ServerStep } from '../../../auth/sasl.ts';
+import { Secret } from '../../../auth/secret.ts';
 import type { TlsState } from '../../../protocols/transport.ts';
 import {
   MECHANISMS,
@@ -74,7 +75,10 @@ const parts: MechanismParts = {
     },
   }),
   directoryMs: 60_000,
-  scram: scramSupport(Buffer.from('the same for each run of a fuzzer')),
+  scram: scramSupport({
+    secret: new Secret(Buffer.from('the same for each run of a fuzzer')),
+    shape: undefined,
+  }),
   oauth: {
     hosts: ['mail.example.org'],
     tokens: {
