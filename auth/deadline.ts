@@ -17,18 +17,18 @@ export function whyAborted(signal: AbortSignal, timedOut: string): string {
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
-  readonly #parent: AbortSignal;
+  readonly #parent: AbortSignal | undefined;
   readonly #timer: NodeJS.Timeout;
   #expired = false;
 
   /** @param parent aborts this one early: the limit of all that this is a part of, or a client that is gone. */
-  constructor(ms: number, parent: AbortSignal) {
+  constructor(ms: number, parent?: AbortSignal) {
     this.#parent = parent;
     this.#timer = setTimeout(() => this.#expire(ms), ms);
-    if (parent.aborted) {
+    if (parent?.aborted === true) {
       this.#followParent();
     } else {
-      parent.addEventListener('abort', this.#followParent);
+      parent?.addEventListener('abort', this.#followParent);
     }
   }
 
@@ -43,7 +43,7 @@ export class Deadline implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#parent.removeEventListener('abort', this.#followParent);
+    this.#parent?.removeEventListener('abort', this.#followParent);
   }
 
   #expire(ms: number): void {
@@ -54,6 +54,6 @@ export class Deadline implements Disposable {
   }
 
   readonly #followParent = (): void => {
-    this.#controller.abort(this.#parent.reason);
+    this.#controller.abort(this.#parent?.reason);
   };
 }

@@ -133,7 +133,7 @@ export class RotatingKeys {
   }
 
   async #loadNow(): Promise<void> {
-    using deadline = new Deadline(LOAD_MS, new AbortController().signal);
+    using deadline = new Deadline(LOAD_MS);
     try {
       const keys = createLocalJWKSet(asKeySet(await this.#source.load(deadline.signal)));
       this.#loaded = { keys, atMs: performance.now() };

@@ -117,7 +117,7 @@ async function findAccount(
   { options, config, directories, step }: Explanation & { readonly directories: Directories },
   password: Secret | undefined,
 ): Promise<Account> {
-  using deadline = new Deadline(config.settings.times.directoryMs, NEVER);
+  using deadline = new Deadline(config.settings.times.directoryMs);
   const { authenticator } = directories;
   const name = Buffer.from(options.user);
   const context = { service: options.service, trace: step };
@@ -146,7 +146,7 @@ async function showStored({
   directories,
   step,
 }: Explanation & { readonly directories: Directories }): Promise<void> {
-  using deadline = new Deadline(config.settings.times.directoryMs, NEVER);
+  using deadline = new Deadline(config.settings.times.directoryMs);
   const context = { service: options.service };
   const found = await directories.authenticator.credentials(
     Buffer.from(options.user),

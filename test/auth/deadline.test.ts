@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 
 describe('a deadline', () => {
   it('aborts when its time has passed', () => {
-    using deadline = new Deadline(200, new AbortController().signal);
+    using deadline = new Deadline(200);
 
     vi.advanceTimersByTime(199);
     expect(deadline.signal.aborted).toBe(false);
