@@ -7,14 +7,16 @@ import { xclientCommand } from '../xclient.ts';
 import { readSentence, stringOf, type Word, writeString } from './command.ts';
 
 /**
- * How long a node in TLS is left alone behind each thing that it said. Dovecot 2.3's managesieve-login waits for its
- * socket alone: what arrives while it is still writing is taken from there, and then noticed only when more comes.
+ * How long Dovecot in TLS is left alone behind each thing that it said. The managesieve-login of 2.3 waits for its
+ * socket alone: what arrives while it is still writing is taken from there, and then noticed only when more comes. 2.4
+ * does not, but says nothing of its version before a login.
  */
 const SETTLE_MS = 50;
+const DOVECOT = /dovecot/i;
 
 /** What a node says: one of its capabilities or a challenge, or the status that ends a response. */
 type Response =
-  | { readonly kind: 'strings'; readonly first: Buffer }
+  | { readonly kind: 'strings'; readonly first: Buffer; readonly second: Buffer | undefined }
   | {
       readonly kind: 'OK' | 'NO' | 'BYE';
       /** The response code, in upper case; empty where there is none. */
@@ -25,6 +27,9 @@ type Response =
       readonly text: string;
     };
 type Status = Exclude<Response, { readonly kind: 'strings' }>;
+
+/** Capabilities by name in upper case, with their first value, which not all have. */
+type Capabilities = ReadonlyMap<string, string>;
 
 /** Strings of base64, as RFC 5804 section 2.1 has them. */
 const STRINGS: NodeFraming = {
@@ -41,14 +46,15 @@ export async function loginToSieveNode(channel: Channel, terms: NodeTerms): Prom
   const dialogue = new NodeDialogue(channel, terms.sasl, STRINGS);
   try {
     let capabilities = await hearCapabilities(dialogue);
+    const node: SieveNode = { dialogue, settles: isDovecot(terms, capabilities) };
     if (terms.startTls) {
-      capabilities = await startTls(dialogue, capabilities);
+      capabilities = await startTls(node, capabilities);
     }
     if (terms.announce !== undefined) {
-      await announce(dialogue, terms.announce, capabilities);
+      await announce(node, terms.announce, capabilities);
     }
-    await prove(dialogue);
-    await requireLoginForGood(dialogue);
+    await prove(node);
+    await requireLoginForGood(node);
     return { ...dialogue.channel.detach(), welcome: { capabilities: [] } };
   } catch (error) {
     dialogue.channel.close('LOGOUT\r\n');
@@ -56,22 +62,32 @@ export async function loginToSieveNode(channel: Channel, terms: NodeTerms): Prom
   }
 }
 
-async function startTls(dialogue: NodeDialogue, offered: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+/** A node behind its greeting. */
+interface SieveNode {
+  readonly dialogue: NodeDialogue;
+  /** Whether it must be left alone behind each thing that it said in TLS. */
+  readonly settles: boolean;
+}
+
+/** Dovecot alone is told whose connection it is; one whose entry says `generic` tells what it is by itself. */
+function isDovecot({ announce: origin }: NodeTerms, capabilities: Capabilities): boolean {
+  return origin !== undefined || DOVECOT.test(capabilities.get('IMPLEMENTATION') ?? '');
+}
+
+async function startTls(node: SieveNode, offered: Capabilities): Promise<Capabilities> {
+  const { dialogue } = node;
   if (!offered.has('STARTTLS')) {
     throw dialogue.failure('nodeBrokeProtocol', 'the node offers no STARTTLS, and TLS is required');
   }
-  await say(dialogue, 'asking for STARTTLS', 'STARTTLS');
+  await say(node, 'asking for STARTTLS', 'STARTTLS');
   await hearOk(dialogue);
   await dialogue.startTls();
   // RFC 5804 section 2.2: the node lists its capabilities again, unasked.
   return await hearCapabilities(dialogue);
 }
 
-async function announce(
-  dialogue: NodeDialogue,
-  origin: Origin,
-  capabilities: ReadonlySet<string>,
-): Promise<void> {
+async function announce(node: SieveNode, origin: Origin, capabilities: Capabilities): Promise<void> {
+  const { dialogue } = node;
   // Dovecot lists it to those that it believes.
   if (!capabilities.has('XCLIENT')) {
     if (origin.forwarded.size === 0) {
@@ -82,20 +98,21 @@ async function announce(
       'the node has no XCLIENT: this proxy is not in the login_trusted_networks of the node',
     );
   }
-  await say(dialogue, 'announcing the client by XCLIENT', xclientCommand(origin));
+  await say(node, 'announcing the client by XCLIENT', xclientCommand(origin));
   await hearOk(dialogue);
 }
 
-async function prove(dialogue: NodeDialogue): Promise<void> {
+async function prove(node: SieveNode): Promise<void> {
+  const { dialogue } = node;
   await say(
-    dialogue,
+    node,
     'proving',
     dialogue.openExchange('AUTHENTICATE', () => true),
   );
   for (;;) {
     const response = await hear(dialogue);
     if (response.kind === 'strings') {
-      await settle(dialogue);
+      await settle(node);
       await dialogue.answerChallenge(response.first.toString('latin1'));
     } else if (response.kind === 'OK') {
       // Dovecot says what SCRAM says last in a challenge, others in the OK (RFC 5804 section 1.3).
@@ -114,8 +131,9 @@ async function prove(dialogue: NodeDialogue): Promise<void> {
  * By UNAUTHENTICATE (RFC 5804 section 2.14.1) a client could leave its login and, on a connection that the node takes
  * for this proxy's, log in as it likes: say where others come from, and guess their passwords unseen.
  */
-async function requireLoginForGood(dialogue: NodeDialogue): Promise<void> {
-  await say(dialogue, 'asking for capabilities', 'CAPABILITY');
+async function requireLoginForGood(node: SieveNode): Promise<void> {
+  const { dialogue } = node;
+  await say(node, 'asking for capabilities', 'CAPABILITY');
   const capabilities = await hearCapabilities(dialogue);
   if (capabilities.has('UNAUTHENTICATE')) {
     throw dialogue.failure(
@@ -125,27 +143,28 @@ async function requireLoginForGood(dialogue: NodeDialogue): Promise<void> {
   }
 }
 
-async function say(dialogue: NodeDialogue, step: string, line: string): Promise<void> {
-  await settle(dialogue);
-  dialogue.say(step, line);
+async function say(node: SieveNode, step: string, line: string): Promise<void> {
+  await settle(node);
+  node.dialogue.say(step, line);
 }
 
-async function settle({ channel }: NodeDialogue): Promise<void> {
-  if (channel.tls !== undefined) {
+async function settle({ dialogue, settles }: SieveNode): Promise<void> {
+  if (settles && dialogue.channel.tls !== undefined) {
     await sleep(SETTLE_MS);
   }
 }
 
 /** Hears a list of capabilities and the OK behind it: the greeting, or the answer to CAPABILITY. */
-async function hearCapabilities(dialogue: NodeDialogue): Promise<ReadonlySet<string>> {
-  const names = new Set<string>();
+async function hearCapabilities(dialogue: NodeDialogue): Promise<Capabilities> {
+  const capabilities = new Map<string, string>();
   for (;;) {
     const response = await hear(dialogue);
     if (response.kind !== 'strings') {
       requireOk(dialogue, response);
-      return names;
+      return capabilities;
     }
-    names.add(response.first.toString('latin1').toUpperCase());
+    const name = response.first.toString('latin1').toUpperCase();
+    capabilities.set(name, response.second?.toString('latin1') ?? '');
   }
 }
 
@@ -171,7 +190,7 @@ async function hear(dialogue: NodeDialogue): Promise<Response> {
   const { verb, words } = await dialogue.hearBy(readSentence);
   const [first, ...rest] = words ?? [];
   if (first?.kind === 'string') {
-    return { kind: 'strings', first: first.octets };
+    return { kind: 'strings', first: first.octets, second: stringOf(rest[0]) };
   }
   const kind = first?.kind === 'atom' ? first.text.toUpperCase() : '';
   if (kind !== 'OK' && kind !== 'NO' && kind !== 'BYE') {
