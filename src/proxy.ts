@@ -51,6 +51,7 @@ export async function startProxy(
     throttle,
     waiting: new Waiting({
       perAddress: limits.unauthenticatedPerAddress,
+      perNetwork: limits.unauthenticatedPerNetwork,
       max: limits.unauthenticated,
       isShared: (ip) => settings.balancers?.has(ip) === true || throttle?.isExempt(ip) === true,
     }),

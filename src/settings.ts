@@ -181,6 +181,8 @@ export interface LimitSettings {
   /** Connections that are not logged in; `undefined` for no limit, also below. */
   readonly unauthenticated?: number | undefined;
   readonly unauthenticatedPerAddress?: number | undefined;
+  /** Of a /48 of IPv6. */
+  readonly unauthenticatedPerNetwork?: number | undefined;
   readonly sessionsPerUser?: number | undefined;
   readonly sessionsPerUserAndAddress?: number | undefined;
 }

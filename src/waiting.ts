@@ -9,10 +9,17 @@ export interface Waiter {
 export interface WaitingLimits {
   /** The most of one address, once a quarter of all places is taken; `undefined` for no limit. */
   readonly perAddress: number | undefined;
+  /** The same of a /48 of IPv6. */
+  readonly perNetwork: number | undefined;
   /** The most in all; `undefined` for no limit. */
   readonly max: number | undefined;
   /** Addresses that many clients share. */
   readonly isShared: (ip: string) => boolean;
+}
+
+interface Place {
+  readonly name: string;
+  readonly most: number;
 }
 
 /** Beyond this part of the places, who has one has less time. */
@@ -26,9 +33,9 @@ const SCARCE = 0.25;
  */
 export class Waiting {
   readonly #limits: WaitingLimits;
-  /** With the address by which each is counted. */
-  readonly #all = new Map<Waiter, string | undefined>();
-  readonly #byAddress = new Map<string, Set<Waiter>>();
+  /** With what each is counted by: its address, and the network that this is in. */
+  readonly #all = new Map<Waiter, readonly Place[]>();
+  readonly #byPlace = new Map<string, Set<Waiter>>();
 
   constructor(limits: WaitingLimits) {
     this.#limits = limits;
@@ -44,22 +51,32 @@ export class Waiting {
    * @returns what gives the place back; `undefined` when there is none, as all others are about to log in.
    */
   enter(waiter: Waiter, ip: string): Disposable | undefined {
-    const { perAddress = Number.POSITIVE_INFINITY, max = Number.POSITIVE_INFINITY, isShared } = this.#limits;
-    const address = isShared(ip) ? undefined : addressKeys(ip).address;
-    const same = address === undefined ? undefined : this.#byAddress.get(address);
-    const isScarce = max === Number.POSITIVE_INFINITY || this.#all.size >= SCARCE * max;
-    const isFull = isScarce && same !== undefined && same.size >= perAddress;
-    if (isFull && !this.#evictOldest(same.values())) {
-      return undefined;
+    const { max = Number.POSITIVE_INFINITY } = this.#limits;
+    const places = this.#placesOf(ip);
+    if (max === Number.POSITIVE_INFINITY || this.#all.size >= SCARCE * max) {
+      for (const { name, most } of places) {
+        const same = this.#byPlace.get(name) ?? new Set();
+        if (same.size >= most && !this.#evictOldest(same)) return undefined;
+      }
     }
     if (this.#all.size >= max && !this.#evictOldest(this.#all.keys())) {
       return undefined;
     }
-    this.#all.set(waiter, address);
-    if (address !== undefined) {
-      this.#byAddress.set(address, (this.#byAddress.get(address) ?? new Set()).add(waiter));
+    this.#all.set(waiter, places);
+    for (const { name } of places) {
+      this.#byPlace.set(name, (this.#byPlace.get(name) ?? new Set()).add(waiter));
     }
     return { [Symbol.dispose]: () => this.#leave(waiter) };
+  }
+
+  #placesOf(ip: string): readonly Place[] {
+    const { perAddress, perNetwork, isShared } = this.#limits;
+    if (isShared(ip)) return [];
+    const { address, network } = addressKeys(ip);
+    return [
+      { name: address, most: perAddress ?? Number.POSITIVE_INFINITY },
+      ...(network === undefined ? [] : [{ name: network, most: perNetwork ?? Number.POSITIVE_INFINITY }]),
+    ];
   }
 
   #evictOldest(waiters: Iterable<Waiter>): boolean {
@@ -73,12 +90,11 @@ export class Waiting {
   }
 
   #leave(waiter: Waiter): void {
-    const address = this.#all.get(waiter);
-    this.#all.delete(waiter);
-    const same = address === undefined ? undefined : this.#byAddress.get(address);
-    same?.delete(waiter);
-    if (address !== undefined && same?.size === 0) {
-      this.#byAddress.delete(address);
+    for (const { name } of this.#all.get(waiter) ?? []) {
+      const same = this.#byPlace.get(name);
+      same?.delete(waiter);
+      if (same?.size === 0) this.#byPlace.delete(name);
     }
+    this.#all.delete(waiter);
   }
 }

@@ -44,6 +44,7 @@ const limitsSchema = z.strictObject({
     .describe(
       'the same of one IPv4 address, or of a /64 of IPv6, once a quarter of them is taken; not where throttle.exempt or balancers has it',
     ),
+  unauthenticatedPerNetwork: z.int().min(1).default(80).describe('the same of a /48 of IPv6'),
   sessionsPerUser: z.int().min(1).optional().describe('sessions of one user; no limit if it is left out'),
   sessionsPerUserAndAddress: z
     .int()

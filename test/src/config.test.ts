@@ -44,6 +44,7 @@ describe('a configuration file', () => {
       failures: 10,
       unauthenticated: 4000,
       unauthenticatedPerAddress: 20,
+      unauthenticatedPerNetwork: 80,
     });
   });
 

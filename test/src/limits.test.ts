@@ -109,7 +109,12 @@ describe('too many connections that say nothing (A21)', () => {
     [8, 120_000],
     [9, 30_000],
   ])('leave the next, when %i of 10 places are taken, %i ms for his login', (taken, leastMs) => {
-    const waiting = new Waiting({ perAddress: undefined, max: 10, isShared: () => false });
+    const waiting = new Waiting({
+      perAddress: undefined,
+      perNetwork: undefined,
+      max: 10,
+      isShared: () => false,
+    });
     for (let at = 0; at < taken; at += 1) waiting.enter({ evict: () => false }, '192.0.2.1');
     const given: number[] = [];
     const protocol = {

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Waiting } from '../../src/waiting.ts';
 
-function setUp(perAddress: number | undefined, max: number | undefined) {
+function setUp(perAddress: number | undefined, max: number | undefined, perNetwork?: number) {
   const evicted: string[] = [];
-  const waiting = new Waiting({ perAddress, max, isShared: (ip) => ip.startsWith('203.0.113.') });
+  const waiting = new Waiting({ perAddress, perNetwork, max, isShared: (ip) => ip.startsWith('203.0.113.') });
   const enter = (name: string, ip = '192.0.2.1', mayGo = true) =>
     waiting.enter({ evict: () => (mayGo ? evicted.push(name) > 0 : false) }, ip);
   return { waiting, evicted, enter };
@@ -38,6 +38,25 @@ describe('the connections that wait for their login', () => {
     enter('c', '2001:db8:0:1::1');
 
     expect(evicted).toEqual(['a']);
+  });
+
+  it('drop the oldest of a /48 of IPv6, which has 65,536 /64s, for one more (A21)', () => {
+    const { enter, evicted } = setUp(2, undefined, 3);
+
+    for (let at = 0; at < 6; at += 1) enter(`${at}`, `2001:db8:1:${at}::1`);
+    enter('neighbour', '2001:db8:2:0::1');
+    enter('IPv4', '192.0.2.1');
+
+    expect(evicted).toEqual(['0', '1', '2']);
+  });
+
+  it('drop one alone where both an address and its /48 are full', () => {
+    const { enter, evicted } = setUp(2, undefined, 3);
+
+    enter('other', '2001:db8:1:2::1');
+    for (let at = 0; at < 3; at += 1) enter(`${at}`, '2001:db8:1:1::1');
+
+    expect(evicted).toEqual(['0']);
   });
 
   it('drop the oldest of all for one more (A21)', () => {
@@ -94,7 +113,7 @@ describe('the connections that wait for their login', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
         const here = new Map<string, Disposable>();
-        const waiting = new Waiting({ perAddress: 3, max: 6, isShared: () => false });
+        const waiting = new Waiting({ perAddress: 3, perNetwork: 4, max: 6, isShared: () => false });
         for (const [at, { host, leave }] of steps.entries()) {
           const name = `${at} ${host}`;
           const place = waiting.enter({ evict: () => here.delete(name) }, `192.0.2.${host}`);

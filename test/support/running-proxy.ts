@@ -62,7 +62,7 @@ export function clusterConfig(cluster: Cluster, changes: Record<string, unknown>
     ],
     // A failed login needs no delay where nobody guesses.
     times: { failure: '0s' },
-    limits: { unauthenticatedPerAddress: 4000 },
+    limits: { unauthenticatedPerAddress: 4000, unauthenticatedPerNetwork: 4000 },
     // All tests are one address, and each account is many a test's.
     throttle: { perAddress: 10_000, perUser: 1000, perUserAndAddress: 1000 },
     log: { level: 'debug', format: 'json' },
