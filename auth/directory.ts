@@ -27,6 +27,11 @@ export interface LoginGuard {
    */
   admitAddress(name: string | undefined): void | Promise<void>;
   /**
+   * Is told that an exchange asks the directory before it comes to a proof, which it may never do; absent where no
+   * exchange does. @throws {LoginFailure} `throttled`.
+   */
+  beginExchange?(): Promise<void>;
+  /**
    * Whether this very password was found wrong for the entry a moment ago, so that it need not be tried again.
    * @param version changes with the entry's password; empty where that doesn't show.
    */

@@ -32,7 +32,7 @@ import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
 import { Networks } from './networks.ts';
 import type { DecoySettings, ListenerSettings, NodeSettings, Settings } from './settings.ts';
-import type { ThrottleSettings } from './throttle/throttle.ts';
+import type { ThrottleSettings } from './throttle/settings.ts';
 import type { OauthSettings } from './token-providers.ts';
 
 /** All that a configuration file says, checked, with its defaults and the content of its files. */

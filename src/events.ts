@@ -206,6 +206,8 @@ export interface ThrottleStart {
   readonly kind: CounterKind;
   /** As in `LoginEvent`, where they are a user's. */
   readonly user?: string;
+  /** The name by which he logs in, where that is not the account's. */
+  readonly loginName?: string;
   /** The IPv4 address or IPv6 network, where they are of one. */
   readonly client?: string;
 }
@@ -213,10 +215,11 @@ export interface ThrottleStart {
 /** Events of one kind and one client that have no log line of their own, as there were many. */
 export interface Repeated {
   readonly event: 'repeated';
-  readonly what: 'login' | 'connectionRefused' | 'connectionEnd';
+  readonly what: 'login' | 'connectionRefused' | 'connectionEnd' | 'throttleStart';
+  /** `-` where they are of all protocols, or clients. */
   readonly protocol: string;
   readonly client: string;
-  /** The result of the logins, or why the connections were refused or ended. */
+  /** The result of the logins, why the connections were refused or ended, or what throttled failures are counted by. */
   readonly why: string;
   /** Left out since the last line. */
   readonly count: number;

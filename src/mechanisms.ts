@@ -15,6 +15,7 @@ import { type OauthTerms, oauthBearerServer, xoauth2Server } from '../auth/oauth
 import type { SaslServerFactory } from '../auth/sasl.ts';
 import type { FrontendTerms } from '../protocols/protocol.ts';
 import type { TlsState } from '../protocols/transport.ts';
+import { beginExchange } from './scram-exchange.ts';
 import type { DecoySettings } from './settings.ts';
 
 /** What mechanisms work with that judge proofs by themselves. */
@@ -128,8 +129,11 @@ function makeScram(hash: ScramHash, terms: Terms): SaslServerFactory {
 }
 
 function scramFactory(hash: ScramHash, channel: () => ChannelUse, terms: Terms): SaslServerFactory {
-  const find = findScramKeys(hash, storedAccounts(terms), terms.scram);
-  return () => scramServer({ hash, channel: channel(), find });
+  const accounts = storedAccounts(terms);
+  return () => {
+    const find = findScramKeys(hash, beginExchange(accounts, terms.context.guard), terms.scram);
+    return scramServer({ hash, channel: channel(), find });
+  };
 }
 
 function storedAccounts({

@@ -20,7 +20,7 @@ export interface MetricsSources {
   /** Log lines lost since the start. */
   droppedLines(): number;
   /** `undefined` where logins are not throttled. */
-  throttle?(): ThrottleState;
+  throttle?(): Promise<ThrottleState>;
 }
 
 /**

@@ -2,6 +2,8 @@ import type { ConnectionEnd, Event, Observer, Repeated } from './events.ts';
 
 /** Events of one client and one kind within this time are one line and a number. */
 const PERIOD_MS = 10_000;
+/** Lines for users, addresses or networks that are throttled from now on, before they are counted. */
+const MAX_THROTTLED = 20;
 /** Clients that are kept apart; what more there are is one more kind. */
 const MAX_CLIENTS = 1000;
 const OTHERS = 'others';
@@ -98,6 +100,8 @@ function floodOf(event: Event): Flood | undefined {
         ? undefined
         : { what: event.event, protocol: event.protocol, client: event.client, why: event.how, lines };
     }
+    case 'throttleStart':
+      return { what: event.event, protocol: '-', client: '-', why: event.kind, lines: MAX_THROTTLED };
     default:
       return undefined;
   }

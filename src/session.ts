@@ -10,6 +10,7 @@ import { takeHome } from './login.ts';
 import { Relay } from './relay.ts';
 import { type Findings, SessionReport } from './session-report.ts';
 import { openFrontend, type SessionContext, type SessionTerms } from './session-terms.ts';
+import type { ConnectionGuard } from './throttle/connection-guard.ts';
 import { type LoginWatch, triedBy } from './throttle/login-watch.ts';
 import { type Accepted, NothingSaid } from './transport.ts';
 import type { Waiter } from './waiting.ts';
@@ -50,6 +51,8 @@ export class Session implements Waiter {
   #ending: 'draining' | 'evicted' | undefined;
   /** Whose connection it is, and where the client connected to: as a balancer says, once it has. */
   #ends: Pick<Transport, 'remote' | 'local'>;
+  /** Stands against guesses, from when it is known whose connection it is. */
+  #guard: ConnectionGuard | undefined;
   /** Ends the connection as politely as its phase allows. */
   #leave: () => void;
 
@@ -118,8 +121,8 @@ export class Session implements Waiter {
     if (client === undefined) {
       return undefined;
     }
-    const guard = this.#context.throttle?.guard(client.remote.ip);
-    const connection = { client, ends: this.#ends, report: this.#report, guard };
+    this.#guard = this.#context.throttle?.guard(client.remote.ip);
+    const connection = { client, ends: this.#ends, report: this.#report, guard: this.#guard };
     const frontend = openFrontend(connection, this.#terms, this.#context);
     this.#leave = () => frontend.bye('unavailable');
     await frontend.greet();
@@ -163,7 +166,7 @@ export class Session implements Waiter {
   #whyEnding(): Error {
     return new Error(
       this.#ending === 'evicted'
-        ? 'its place went to another connection (limits.unauthenticated, unauthenticatedPerAddress)'
+        ? 'its place went to another connection (limits.unauthenticated, PerAddress, PerNetwork)'
         : 'the proxy is stopping',
     );
   }
@@ -217,7 +220,7 @@ export class Session implements Waiter {
     // A token was judged before the login was here: all that the user waited for counts.
     const startedMs = performance.now() - (attempt.proof.judgedMs ?? 0);
     const findings: Findings = {};
-    const guard = this.#context.throttle?.watch(this.#ends.remote.ip, triedBy(attempt.proof));
+    const guard = await this.#guard?.watch(triedBy(attempt.proof));
     const taken = await this.#takeHome(attempt, guard, findings);
     if (taken instanceof LoginFailure) {
       await this.#refuse({ attempt, guard, startedMs }, taken, findings);

@@ -9,7 +9,7 @@ import { configSchema } from '../config/schema.ts';
 import { buildThrottle } from '../config/schema-throttle.ts';
 import { type Config, loadConfig } from '../config.ts';
 import type { DecoySettings, LimitSettings, ListenerSettings, NodeSettings, Settings } from '../settings.ts';
-import type { ThrottleSettings } from '../throttle/throttle.ts';
+import type { ThrottleSettings } from '../throttle/settings.ts';
 import type { ProviderSettings } from '../token-providers.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ThrottleSettings } from '../throttle/throttle.ts';
+import type { ThrottleSettings } from '../throttle/settings.ts';
 import { delay, duration, longDuration, network } from './values.ts';
 
 const limit = z.int().min(1).max(1_000_000);
@@ -34,7 +34,9 @@ export const throttleSchema = z.strictObject({
     .min(1000)
     .max(10_000_000)
     .default(100_000)
-    .describe('addresses, networks and users that are remembered, of each kind; about 300 octets each'),
+    .describe(
+      'addresses, networks and users that are remembered, of each kind; about 300 octets each, up to 3 KiB for who fails all the time',
+    ),
   exempt: z
     .array(network)
     .default([])

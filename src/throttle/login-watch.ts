@@ -2,9 +2,19 @@ import type { LoginGuard } from '../../auth/directory.ts';
 import { countsAsGuess, type Reason } from '../../auth/failure.ts';
 import type { Proof } from '../../auth/sasl.ts';
 import type { Secret } from '../../auth/secret.ts';
-import { type Charge, randomToken, type Tally } from './counters.ts';
+import type { Who } from './announcements.ts';
+import type { Charge, Tally } from './counters.ts';
 import type { TriedPassword } from './known-wrong.ts';
-import type { Throttle, Tried } from './throttle.ts';
+import type { Throttle } from './throttle.ts';
+
+/** Stands for what a login tried; nothing, where it can't have been a guess. */
+export type Tried =
+  /** A password, which is the same guess when it is tried again. */
+  | { readonly kind: 'password'; readonly password: Secret }
+  /** The mechanism has found the proof right, or wrong, by itself. */
+  | { readonly kind: 'proved' | 'refuted' }
+  /** A token or a certificate, right or wrong, which is no guess at a user's password; `token` as above. */
+  | { readonly kind: 'noPassword'; readonly token?: Secret };
 
 /** What a client's proof says of what it tried. */
 export function triedBy(proof: Proof): Tried {
@@ -50,25 +60,25 @@ export class LoginWatch implements LoginGuard {
     if (this.#names.includes(name)) {
       return;
     }
-    const address = this.#names.length === 0 ? this.#throttle.questionsOfAddress(this.#ip, name) : [];
+    const { charges } = this.#throttle;
+    const address = this.#names.length === 0 ? charges.questionsOf(this.#ip, name) : [];
     this.#names.push(name);
     await this.#take([...address, ...this.#chargesOfUser(name)]);
+    if (this.#tried.kind === 'refuted') this.#throttle.proofs.use(name, this.#ip);
   }
 
   async admitAddress(name: string | undefined): Promise<void> {
-    await this.#take(this.#throttle.questionsOfAddress(this.#ip, name));
+    await this.#take(this.#throttle.charges.questionsOf(this.#ip, name));
   }
 
   async #take(charges: readonly Charge[]): Promise<void> {
-    const taken = await this.#throttle.store.take(charges);
-    if (taken.kind === 'full') {
+    const tallies = await this.#throttle.take(charges).catch((error: unknown) => {
       this.#refused = true;
-      this.#throttle.refuse(taken.full);
-    }
-    for (const [index, tally] of taken.tallies.entries()) {
+      throw error;
+    });
+    for (const [index, tally] of tallies.entries()) {
       const charge = charges[index];
-      if (charge?.kind === 'overall') this.#throttle.noteOverall(tally.count);
-      else if (charge?.token !== undefined) this.#taken.push({ charge, tally });
+      if (charge?.counts === true) this.#taken.push({ charge, tally });
     }
   }
 
@@ -79,69 +89,81 @@ export class LoginWatch implements LoginGuard {
 
   /** Is told once how the login ended. */
   async end({ result, who }: Ended): Promise<void> {
-    const { store } = this.#throttle;
+    const { store, known, wrong } = this.#throttle;
     // A mechanism may have been refused before there was a login.
     this.#refused ||= result === 'throttled';
     if (result === 'ok') {
-      store.giveBack(this.#taken.map(({ charge }) => charge));
-      for (const name of this.#names) this.#throttle.remember(name, this.#ip);
+      // The same password may be on its way by another connection, which was the first to be counted.
+      const isIts = ({ charge, tally }: { charge: Charge; tally: Tally }): boolean =>
+        tally.fresh || charge.token !== undefined;
+      await store.giveBack(this.#taken.filter(isIts).map(({ charge }) => charge));
+      known.add(this.#names, this.#ip);
       return;
     }
     // Who leaves before the answer may have had the directory judge his guess all the same.
     if (result !== 'abandoned' && !countsAsGuess(result)) {
-      store.giveBack(this.#fresh().map(({ charge }) => charge));
+      await store.giveBack(this.#taken.filter(({ tally }) => tally.fresh).map(({ charge }) => charge));
       return;
     }
     if (result === 'wrongPassword' && this.#atDirectory !== undefined) {
-      this.#throttle.wrong.add(this.#atDirectory);
+      wrong.add(this.#atDirectory);
     }
     await this.#count(who);
   }
 
   /** How long after its login a failure is answered: longer with each one, from who guesses. */
   delayMs(leastMs: number): number {
-    const { maxDelayMs } = this.#throttle.settings;
+    const { settings, charges } = this.#throttle;
     if (leastMs === 0) {
       return 0;
     }
-    if (this.#refused || this.#throttle.isTight) {
-      return Math.max(leastMs, maxDelayMs);
+    if (this.#refused || charges.isTight) {
+      return Math.max(leastMs, settings.maxDelayMs);
     }
     const before = Math.max(0, Math.ceil(this.#failures) - 1);
-    return Math.max(leastMs, Math.min(maxDelayMs, leastMs * 2 ** before));
+    return Math.max(leastMs, Math.min(settings.maxDelayMs, leastMs * 2 ** before));
   }
 
-  async #count(who: string): Promise<void> {
-    const from = { who, ip: this.#ip };
-    for (const { charge, tally } of this.#fresh()) this.#throttle.noteCount(charge, tally.count, from);
+  async #count(user: string): Promise<void> {
+    const who = this.#whoIs(user);
+    const charged = this.#taken.map(({ charge }) => charge);
+    const tallies = this.#taken.map(({ tally }) => tally);
+    this.#throttle.announce(charged, tallies, who);
     // Of the user's own failures only those from here: others may have caused the rest.
     const here = this.#taken.filter(({ charge }) => charge.kind === 'userAndAddress');
-    const fromAddress = await this.#throttle.countFailure(this.#addressToken(), from);
+    const fromAddress = await this.#throttle.countFailure(this.#ip, this.#addressToken(), who);
     this.#failures = Math.max(fromAddress, ...here.map(({ tally }) => tally.count));
   }
 
-  #fresh() {
-    return this.#taken.filter(({ tally }) => tally.fresh);
+  /** A login name is shown only beside the account that the directory knows by it: people type passwords as names. */
+  #whoIs(user: string): Who {
+    const [loginName] = this.#names;
+    const isKnown = this.#names.at(-1) === user && loginName !== undefined && loginName !== user;
+    return isKnown ? { user, loginName } : { user };
   }
 
   #chargesOfUser(name: string): readonly Charge[] {
-    const charges = (token: number | undefined) => this.#throttle.chargesOfUser(name, this.#ip, token);
+    const { charges, proofs } = this.#throttle;
     switch (this.#tried.kind) {
-      case 'password':
-        return charges(this.#throttle.tokenOf(this.#tried.password.octets));
-      case 'refuted':
-        return charges(randomToken());
+      case 'password': {
+        const token = this.#throttle.tokenOf(this.#tried.password.octets);
+        return charges.ofUser(name, this.#ip, { here: token, anywhere: token, counts: true });
+      }
       case 'proved':
-        return charges(undefined);
+      case 'refuted': {
+        const counts = this.#tried.kind === 'refuted';
+        const anywhere = proofs.of(name, this.#ip);
+        return charges.ofUser(name, this.#ip, { here: undefined, anywhere, counts });
+      }
       case 'noPassword':
         // Wrong passwords keep no good token out, nor do wrong tokens, which anybody may send for a user, his password.
         return [];
     }
   }
 
-  #addressToken(): number {
+  #addressToken(): number | undefined {
     const again = this.#tried.kind === 'password' ? this.#tried.password : this.#tokenTried();
-    return again === undefined ? randomToken() : this.#throttle.tokenOf(this.#names[0] ?? '', again.octets);
+    return again && this.#throttle.tokenOf(this.#names[0] ?? '', again.octets);
   }
 
   #tokenTried(): Secret | undefined {

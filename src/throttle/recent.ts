@@ -14,13 +14,18 @@ export class Recent<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
   readonly #max: number;
   readonly #now: () => number;
+  readonly #forgotten: (value: Value) => void;
   #oldest: Entry<Value> | undefined;
   #newest: Entry<Value> | undefined;
 
-  /** @param now a monotonic clock in milliseconds. */
-  constructor(max: number, now: () => number) {
+  /**
+   * @param now a monotonic clock in milliseconds.
+   * @param forgotten is told of each value that is let go, not of those that another one takes the place of.
+   */
+  constructor(max: number, now: () => number, forgotten: (value: Value) => void = () => undefined) {
     this.#max = max;
     this.#now = now;
+    this.#forgotten = forgotten;
   }
 
   get size(): number {
@@ -60,12 +65,23 @@ export class Recent<Value> {
     this.#forget(this.#entries.get(name));
   }
 
+  /** Lets go of what is over, where all are set for the same time: the oldest ends first. */
+  expire(): void {
+    while (this.#oldest !== undefined && this.#oldest.untilMs <= this.#now()) this.#forget(this.#oldest);
+  }
+
+  /** What has not been let go, the least recently set first; some of it may be over. */
+  *[Symbol.iterator](): Generator<readonly [name: string, value: Value]> {
+    for (let entry = this.#oldest; entry !== undefined; entry = entry.newer) yield [entry.name, entry.value];
+  }
+
   #forget(entry: Entry<Value> | undefined): void {
     if (entry === undefined) {
       return;
     }
     this.#entries.delete(entry.name);
     this.#unlink(entry);
+    this.#forgotten(entry.value);
   }
 
   #append(entry: Entry<Value>): void {

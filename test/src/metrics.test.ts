@@ -191,14 +191,16 @@ describe('the metrics', () => {
       keys: new Map([['address', 5]] as const),
       refusals: new Map([['user', 3]] as const),
       knownWrong: 2,
+      knownUsers: 4,
     };
-    const { observe, text } = makeMetrics({ droppedLines: () => 0, throttle: () => state });
+    const { observe, text } = makeMetrics({ droppedLines: () => 0, throttle: async () => state });
 
     observe({ event: 'throttleStart', kind: 'user', user: 'ann' });
 
     expect(await text()).toContain('homing_throttle_keys{kind="address"} 5\n');
     expect(await text()).toContain('homing_throttle_refusals_total{kind="user"} 3\n');
     expect(await text()).toContain('homing_throttle_known_wrong_total 2\n');
+    expect(await text()).toContain('homing_throttle_known_users 4\n');
     expect(await text()).toContain('homing_throttle_starts_total{kind="user"} 1\n');
   });
 

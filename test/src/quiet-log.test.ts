@@ -142,4 +142,23 @@ describe('the quiet log', () => {
     expect(lines).toMatchObject([wrong, wrong, THROTTLED, { event: 'repeated', count: 1 }]);
     expect(vi.getTimerCount()).toBe(0);
   });
+
+  it('writes twenty users that are throttled, and counts the others', () => {
+    const { lines, quiet } = setUp();
+    const start = (count: number) =>
+      ({ event: 'throttleStart', kind: 'user', user: `user${count}` }) as const;
+
+    for (let count = 0; count < 500; count += 1) quiet.observe(start(count));
+    quiet.observe({ event: 'throttleStart', kind: 'address', client: '192.0.2.1' });
+    expect(lines).toHaveLength(21);
+    expect(lines[19]).toEqual(start(19));
+    vi.advanceTimersByTime(10_000);
+
+    expect(lines.slice(21)).toEqual([
+      { event: 'repeated', what: 'throttleStart', protocol: '-', client: '-', why: 'user', count: 480 },
+    ]);
+    vi.advanceTimersByTime(10_000);
+    quiet.observe(start(500));
+    expect(lines.at(-1)).toEqual(start(500));
+  });
 });

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Reason } from '../../../auth/failure.ts';
 import { Secret } from '../../../auth/secret.ts';
 import type { Event } from '../../../src/events.ts';
-import { Throttle, type ThrottleSettings } from '../../../src/throttle/throttle.ts';
+import type { ThrottleSettings } from '../../../src/throttle/settings.ts';
+import { Throttle } from '../../../src/throttle/throttle.ts';
 
 const MINUTE_MS = 60_000;
 const SETTINGS: ThrottleSettings = {
@@ -121,10 +122,64 @@ describe('the throttle', () => {
     expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
   });
 
-  it('counts each proof of a mechanism that sees no password', async () => {
+  it('counts each proof of a mechanism that sees no password for its user there, three as one elsewhere', async () => {
     const { guesses } = setUp();
 
-    expect(await guesses(() => ({ as: 'ann', by: undefined }))).toBe(4);
+    const fromOne = await guesses(() => ({ as: 'ann', by: undefined }));
+    const fromMany = await guesses((count) => ({
+      from: `198.51.100.${Math.floor(count / 3)}`,
+      as: 'bob',
+      by: undefined,
+    }));
+    const ofEverybody = await guesses((count) => ({ from: '192.0.2.9', as: `user${count}`, by: undefined }));
+
+    expect([fromOne, fromMany, ofEverybody]).toEqual([6, 12, 30]);
+  });
+
+  it.each([
+    { by: 'passwords', hosts: 1, first: 20, later: 16 },
+    { by: 'passwords', hosts: 1000, first: 20, later: 16 },
+    { by: 'proofs', hosts: 1, first: 30, later: 24 },
+    { by: 'proofs', hosts: 1000, first: 60, later: 48 },
+  ])(
+    'lets nobody guess at one user more often by $by from $hosts addresses than it says (A19)',
+    async ({ by, hosts, first, later }) => {
+      const { clock, login } = setUp({ maxKeys: 10_000 });
+      const hours = [0, 0, 0];
+      for (let count = 0; clock.ms < 3 * 60 * MINUTE_MS; count += 1) {
+        const hour = Math.floor(clock.ms / (60 * MINUTE_MS));
+        // From one address after the other three proofs, so that each costs as little as may be.
+        const from = `10.0.${Math.floor((count / 3 / 250) % 4)}.${Math.floor(count / 3) % 250}`;
+        const { ended } = await login({
+          from: hosts === 1 ? '192.0.2.1' : from,
+          as: 'ann',
+          by: by === 'passwords' ? `p${count}` : undefined,
+        });
+        if (ended !== 'throttled') hours[hour] = (hours[hour] ?? 0) + 1;
+        clock.ms += 3000;
+      }
+
+      expect(hours[0]).toBeLessThanOrEqual(first);
+      expect(hours[0]).toBeGreaterThanOrEqual(first - 6);
+      expect(Math.max(...hours.slice(1))).toBeLessThanOrEqual(later + 3);
+    },
+  );
+
+  it('lets an old password that is proved every minute keep its user out nowhere else (A20)', async () => {
+    const { clock, login } = setUp();
+    for (; clock.ms < 4 * 60 * MINUTE_MS; clock.ms += MINUTE_MS) {
+      await login({ as: 'ann', by: undefined });
+
+      for (const by of [undefined, 'right']) {
+        const elsewhere = await login({
+          from: `198.51.100.${clock.ms / MINUTE_MS}`,
+          as: 'ann',
+          by,
+          result: 'ok',
+        });
+        expect(elsewhere.ended).toBe('ok');
+      }
+    }
   });
 
   it('does not count failures that are nobody’s guess', async () => {
@@ -159,10 +214,10 @@ describe('the throttle', () => {
     await Promise.all(watches.map((watch) => watch.admit('ann')));
     for (const watch of watches) await watch.end({ result: 'ok', who: 'ann' });
 
-    expect(throttle.store.take([{ kind: 'user', id: 'ann', token: undefined, limit: 1 }])).toEqual({
-      kind: 'taken',
-      tallies: [{ count: 0, fresh: false }],
-    });
+    expect(await throttle.store.list({ user: 'ann' })).toEqual([
+      { kind: 'user', user: 'ann', count: 0, capacity: 4 },
+      { kind: 'userAndAddress', user: 'ann', place: '192.0.2.1', count: 0, capacity: 6 },
+    ]);
   });
 
   it('lets a whole office come back at the same time, by whatever mechanism', async () => {
@@ -177,7 +232,7 @@ describe('the throttle', () => {
     );
     for (const { watch, user } of watches) await watch.end({ result: 'ok', who: user });
 
-    expect(throttle.state().keys.get('address')).toBe(0);
+    expect((await throttle.state()).keys.get('address')).toBe(0);
   });
 
   it('refuses a right proof too where guesses are refused: it may be one', async () => {
@@ -229,12 +284,11 @@ describe('the throttle', () => {
     await guesses((count) => ({ as: 'ann@example.org>ann', by: `q${count}` }));
 
     expect(events).toEqual([
-      { event: 'throttleStart', kind: 'user', user: 'ann' },
-      { event: 'throttleStart', kind: 'user', user: 'ann' },
+      { event: 'throttleStart', kind: 'user', user: 'ann', loginName: 'ann@example.org' },
       { event: 'throttleStart', kind: 'address', client: '192.0.2.1' },
     ]);
-    expect(throttle.state().refusals.get('address')).toBeGreaterThan(0);
-    expect(throttle.state().keys.get('address')).toBe(1);
+    expect((await throttle.state()).refusals.get('address')).toBeGreaterThan(0);
+    expect((await throttle.state()).keys.get('address')).toBe(1);
   });
 });
 
@@ -307,6 +361,129 @@ describe('a user who logged in lately', () => {
   });
 });
 
+describe('an address where users are known', () => {
+  const OFFICE = '192.0.2.80';
+
+  async function office(users: number, changes: Partial<ThrottleSettings> = {}, from = OFFICE) {
+    const made = setUp({ maxKeys: 10_000, ...changes });
+    for (let user = 0; user < users; user += 1) {
+      await made.login({ from, as: `user${user}@example.org>user${user}`, by: 'right', result: 'ok' });
+    }
+    return made;
+  }
+
+  it('lets an office of 200 in whose clients all have their old passwords (A20)', async () => {
+    const { clock, login } = await office(200);
+    for (let minute = 0; minute < 60; minute += 1) {
+      for (let user = 0; user < 200; user += 1) {
+        const old = await login({ from: OFFICE, as: `user${user}`, by: `old password of ${user}` });
+        expect(old.ended).toBe('wrongPassword');
+      }
+      const visitor = await login({ from: OFFICE, as: 'visitor', by: 'right', result: 'ok' });
+      expect(visitor.ended).toBe('ok');
+      clock.ms += MINUTE_MS;
+    }
+  });
+
+  it('has two failures more for each account, whatever its names, and never more than ten times as many (A19)', async () => {
+    const spray = async (accounts: number, from?: string) => {
+      const { guesses } = await office(accounts, { perUser: 1000 }, from);
+      return await guesses((count) => ({ from: from ?? OFFICE, as: `victim${count}`, by: 'summer' }));
+    };
+    const { guesses, login } = await office(1);
+    for (let alias = 0; alias < 50; alias += 1) {
+      await login({ from: OFFICE, as: `alias${alias}>user0`, by: 'right', result: 'ok' });
+    }
+
+    expect(await guesses((count) => ({ from: OFFICE, as: `victim${count}`, by: 'summer' }))).toBe(32);
+    expect([await spray(0), await spray(5), await spray(135), await spray(500)]).toEqual([30, 40, 300, 300]);
+  });
+
+  it('gives a /48 no more for an account that is known at many of its addresses (A19)', async () => {
+    const { guesses, login } = setUp();
+    for (let at = 0; at < 100; at += 1) {
+      await login({ from: `2001:db8:1:${at}::1`, as: 'eve', by: 'right', result: 'ok' });
+    }
+
+    const tries = await guesses((count) => ({ from: `2001:db8:1:${count}::1`, as: `u${count}`, by: 'p' }));
+
+    expect(tries).toBe(122);
+  });
+
+  it('has them no longer than the accounts are known', async () => {
+    const { clock, guesses } = await office(10);
+    clock.ms += SETTINGS.knownForMs;
+
+    expect(await guesses((count) => ({ from: OFFICE, as: `victim${count}`, by: 'summer' }))).toBe(30);
+  });
+
+  it('answers as soon as where strangers have failed as often, for what they may', async () => {
+    const { login } = await office(135);
+    const delays: number[] = [];
+    for (let user = 0; user < 25; user += 1) {
+      delays.push((await login({ from: OFFICE, as: `user${user}`, by: `old ${user}` })).delayMs);
+    }
+
+    expect([delays[9], delays[10], delays[20]]).toEqual([2000, 4000, 8000]);
+  });
+});
+
+describe('exchanges that are begun and not ended', () => {
+  it('are refused where one address has begun hundreds, and count nothing else (A19)', async () => {
+    const { events, login, throttle } = setUp();
+    const begun = async (from: string) => {
+      for (let count = 0; count < 5000; count += 1) {
+        const guard = throttle.guard(from);
+        const told = await guard.beginExchange().then(
+          () => 'begun',
+          () => 'refused',
+        );
+        if (told === 'refused') return count;
+      }
+      return undefined;
+    };
+
+    expect(await begun('192.0.2.1')).toBe(600);
+    expect(await begun('203.0.113.9')).toBe(undefined);
+    expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+    await expect(throttle.guard('192.0.2.2').beginExchange()).resolves.toBeUndefined();
+    expect(events).toEqual([{ event: 'throttleStart', kind: 'exchange', client: '192.0.2.1' }]);
+  });
+
+  it('are of a /48 together', async () => {
+    const { throttle } = setUp({ perAddress: 2, perNetwork: 3 });
+    const begin = (host: number) => throttle.guard(`2001:db8:1:${host}::1`).beginExchange();
+    for (let host = 0; host < 60; host += 1) await begin(host);
+
+    await expect(begin(61)).rejects.toMatchObject({ reason: 'throttled' });
+  });
+
+  it('are none when they come to a proof, right or wrong', async () => {
+    const { throttle } = setUp({ perAddress: 1 });
+    for (let count = 0; count < 100; count += 1) {
+      const guard = throttle.guard('192.0.2.1');
+      await guard.beginExchange();
+      await guard.watch({ kind: count % 2 ? 'proved' : 'refuted' });
+    }
+
+    await expect(throttle.guard('192.0.2.1').beginExchange()).resolves.toBeUndefined();
+  });
+
+  it('stay counted when another one of the connection comes to a proof, or a password comes instead', async () => {
+    const { throttle } = setUp({ perAddress: 1 });
+    for (let count = 0; count < 10; count += 1) {
+      const guard = throttle.guard('192.0.2.1');
+      await guard.beginExchange();
+      await guard.beginExchange();
+      await guard.watch(count % 2 ? { kind: 'proved' } : password('p'));
+    }
+
+    const [begun] = await throttle.store.list({ place: '192.0.2.1' });
+
+    expect(begun).toMatchObject({ kind: 'exchange', count: 15 });
+  });
+});
+
 describe('an address that is exempt', () => {
   const WEBMAIL = '203.0.113.9';
 
@@ -371,7 +548,7 @@ describe('a token or a certificate', () => {
       await show(throttle, 'badToken', `198.51.100.${count}`, `t${count}`);
     }
 
-    expect(throttle.state().keys.get('user')).toBe(0);
+    expect((await throttle.state()).keys.get('user')).toBe(0);
     expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
   });
 
@@ -396,7 +573,7 @@ describe('a token that its provider made, but not for now or not for here', () =
         await watch.end({ result, who: 'ann' });
       }
 
-      expect(throttle.state().keys.get('address')).toBe(0);
+      expect((await throttle.state()).keys.get('address')).toBe(0);
       expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
     },
   );
@@ -414,7 +591,7 @@ describe('a guard of mechanisms that ask before there is a login', () => {
     await guesses((count) => ({ as: 'ann', by: `p${count}` }));
 
     await expect(guard.admit('ann')).rejects.toMatchObject({ reason: 'throttled' });
-    expect(guard.knownWrong('uid=bob', '', secret('p'))).toBe(false);
+    expect(guard.knownWrong()).toBe(false);
   });
 
   it('keeps nobody out for what others only began (A19)', async () => {

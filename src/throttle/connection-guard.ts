@@ -1,0 +1,57 @@
+import type { LoginGuard } from '../../auth/directory.ts';
+import type { Charge } from './counters.ts';
+import type { LoginWatch, Tried } from './login-watch.ts';
+import type { Throttle } from './throttle.ts';
+
+/**
+ * Stands before what mechanisms ask on a connection before there is a login to be watched. It only asks, each time:
+ * what became of a proof is told when its login was counted, and not before. Exchanges are charged to their address
+ * from their beginning until they come to a proof: who drops them has the directory work for nothing.
+ */
+export class ConnectionGuard implements LoginGuard {
+  readonly #throttle: Throttle;
+  readonly #ip: string;
+  /** The exchange that has not come to a proof yet. */
+  #begun: readonly Charge[] = [];
+
+  constructor(throttle: Throttle, ip: string) {
+    this.#throttle = throttle;
+    this.#ip = ip;
+  }
+
+  async admit(name: string): Promise<void> {
+    const { charges, proofs } = this.#throttle;
+    const anywhere = proofs.of(name, this.#ip);
+    await this.#throttle.take([
+      ...charges.questionsOf(this.#ip, name),
+      ...charges.ofUser(name, this.#ip, { here: undefined, anywhere, counts: false }),
+    ]);
+  }
+
+  async admitAddress(name: string | undefined): Promise<void> {
+    await this.#throttle.take(this.#throttle.charges.questionsOf(this.#ip, name));
+  }
+
+  async beginExchange(): Promise<void> {
+    this.#begun = [];
+    const charges = this.#throttle.charges.ofExchange(this.#ip);
+    const tallies = await this.#throttle.take(charges);
+    this.#throttle.announce(charges, tallies, { user: '-' });
+    this.#begun = charges;
+  }
+
+  /** Every password can be told apart by the login itself. */
+  knownWrong(): boolean {
+    return false;
+  }
+
+  /** Watches a login on this connection. It has to be told how the login ended. */
+  async watch(tried: Tried): Promise<LoginWatch> {
+    if (tried.kind === 'proved' || tried.kind === 'refuted') {
+      const ended = this.#begun;
+      this.#begun = [];
+      await this.#throttle.store.giveBack(ended);
+    }
+    return this.#throttle.watch(this.#ip, tried);
+  }
+}
