@@ -1,48 +1,18 @@
-import { type Delegate, mayActFor } from './delegates.ts';
-import type { Account, Directory, LoginContext, LoginName, StoredCredentials, Verdict } from './directory.ts';
+import type { Attempt, Authentication, Refused } from './authentication.ts';
+import { authorize, type Delegate } from './delegates.ts';
+import type { Account, Found, LoginContext, LoginName, StoredCredentials } from './directory.ts';
 import { LoginFailure, type Reason } from './failure.ts';
 import { KeyedHash } from './keyed-hash.ts';
-import { isNameText, type NameOptions, readLoginName, whyNoLoginName } from './names.ts';
+import { readLoginName, whyNoLoginName } from './names.ts';
 import { readPassword } from './passwords/typed-password.ts';
-import type { MechanismProof, PasswordProof, Proof } from './sasl.ts';
+import { checkAccountName, directoryOf, namesFor, type RealmTerms } from './realms.ts';
+import type { MechanismProof, PasswordProof, Proof, RefutedProof } from './sasl.ts';
+import type { Secret } from './secret.ts';
 
-/** A directory and the domains whose users it has. */
-export interface Realm {
-  /** In any case; `undefined` takes the names that no other realm does. */
-  readonly domains: readonly string[] | undefined;
-  readonly directory: Directory;
-}
-
-export interface AuthenticatorOptions {
-  /** Asked by domain, in order; the first without domains is for all other names. */
-  readonly realms: readonly Realm[];
-  readonly names: NameOptions;
+export interface AuthenticatorOptions extends RealmTerms {
   /** Who may act for others; nobody, if it's left out. */
   readonly delegates?: readonly Delegate[];
 }
-
-/** What became of a proof. */
-export type Authentication =
-  | {
-      readonly kind: 'admitted';
-      readonly account: Account;
-      /** The password was not looked at: only a node that judges it by itself may be given this login. */
-      readonly unverified: boolean;
-      /** Name of the account that proved itself, where it acts for this one. */
-      readonly actedBy?: string;
-    }
-  | {
-      readonly kind: 'refused';
-      readonly reason: Reason;
-      /** The account's name, where the directory knows one. */
-      readonly known?: string;
-      /** As above, where it may act for the known account. */
-      readonly actedBy?: string;
-      /** What an operator needs to know. */
-      readonly detail?: string;
-    };
-
-type Refused = Extract<Authentication, { kind: 'refused' }>;
 
 /** What is stored of whoever a name stands for. */
 export type Credentials = {
@@ -91,12 +61,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 }
 
-interface Attempt {
-  readonly proof: Proof;
-  readonly context: LoginContext;
-  readonly signal: AbortSignal;
-}
-
+/**
+ * Asks in the order that lets nobody learn more than he has proved: the guard for the login name, the directory for
+ * the entry, the guard for its account, the directory for the password; then as whom the account may act, and what
+ * bars it.
+ */
 async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Promise<Authentication> {
   const { proof, context } = attempt;
   const names = namesFor(options, context);
@@ -106,16 +75,7 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
     await context.guard?.admit(login.full);
   }
   if (proof.kind === 'refuted') {
-    const { reason, known, detail } = proof;
-    if (known !== undefined) {
-      await context.guard?.admit(known);
-    }
-    return {
-      kind: 'refused',
-      reason,
-      ...(known !== undefined && { known }),
-      ...(detail !== undefined && { detail }),
-    };
+    return await refuseRefuted(proof, context);
   }
   if (login === undefined) {
     context.trace?.('name', whyNoLoginName(proof.authcid, names));
@@ -129,48 +89,87 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
       detail: 'it wants to act for a name that no account can have',
     };
   }
-  const verdict = await judge(options, attempt, proof, login);
+  const verdict =
+    proof.kind === 'proved'
+      ? await accountOfProved(options, attempt, { proof, login })
+      : await judgePassword(options, attempt, { proof, login });
   if (verdict.kind === 'refused') {
     return verdict;
   }
-  checkAccountName(verdict.account, options.names);
+  checkAccountName(verdict.account, options);
   return await authorize(options, attempt, { login, ...verdict });
 }
 
-type Judged = Extract<Verdict, { kind: 'right' }> | Refused;
+async function refuseRefuted(
+  { reason, known, detail }: RefutedProof,
+  { guard }: LoginContext,
+): Promise<Refused> {
+  if (known !== undefined) {
+    await guard?.admit(known);
+  }
+  return {
+    kind: 'refused',
+    reason,
+    ...(known !== undefined && { known }),
+    ...(detail !== undefined && { detail }),
+  };
+}
 
-async function judge(
+type Judged = { readonly kind: 'right'; readonly account: Account; readonly unverified: boolean } | Refused;
+
+const NO_DIRECTORY: Refused = {
+  kind: 'refused',
+  reason: 'unknownUser',
+  detail: 'no directory for this domain',
+};
+
+/** Finds the account of a proof that its mechanism found right, where the mechanism has not. */
+async function accountOfProved(
   options: AuthenticatorOptions,
   { context, signal }: Attempt,
-  proof: PasswordProof | MechanismProof,
-  login: LoginName,
+  { proof, login }: { readonly proof: MechanismProof; readonly login: LoginName },
 ): Promise<Judged> {
-  if (proof.kind === 'proved' && proof.account !== undefined) {
-    await context.guard?.admit(proof.account.name);
-    return { kind: 'right', account: proof.account };
+  const directory = directoryOf(options, login);
+  if (proof.account === undefined && directory === undefined) {
+    return NO_DIRECTORY;
   }
-  const directory = directoryOf(options.realms, login);
+  const account = proof.account ?? (await directory?.lookup(login, context, signal));
+  if (account === undefined) {
+    return { kind: 'refused', reason: 'unknownUser' };
+  }
+  await context.guard?.admit(account.name);
+  return { kind: 'right', account, unverified: false };
+}
+
+async function judgePassword(
+  options: AuthenticatorOptions,
+  { context, signal }: Attempt,
+  { proof, login }: { readonly proof: PasswordProof; readonly login: LoginName },
+): Promise<Judged> {
+  const directory = directoryOf(options, login);
   if (directory === undefined) {
-    return { kind: 'refused', reason: 'unknownUser', detail: 'no directory for this domain' };
-  }
-  if (proof.kind === 'proved') {
-    const account = await directory.lookup(login, context, signal);
-    if (account === undefined) {
-      return { kind: 'refused', reason: 'unknownUser' };
-    }
-    await context.guard?.admit(account.name);
-    return { kind: 'right', account };
+    return NO_DIRECTORY;
   }
   const password = readPassword(proof.password, options.names.latin1Passwords);
   if (password === undefined) {
     return { kind: 'refused', reason: 'wrongPassword', detail: 'an empty or unreadable password' };
   }
-  const verdict = await directory.authenticate(login, password, context, signal);
-  if (verdict.kind === 'right') {
-    return verdict;
+  const found = await directory.find(login, context, signal);
+  if (found === undefined) {
+    return { kind: 'refused', reason: 'unknownUser' };
   }
-  const { reason, known } = verdict;
-  return { kind: 'refused', reason, ...(known !== undefined && { known }) };
+  const { name: known } = found;
+  await context.guard?.admit(known ?? found.entry);
+  const verdict = isKnownWrong(found, password, context)
+    ? 'wrongPassword'
+    : await found.verify(password, signal);
+  return verdict === 'right' || verdict === 'leftToNode'
+    ? { kind: 'right', account: found.account(), unverified: verdict === 'leftToNode' }
+    : { kind: 'refused', reason: verdict, ...(known !== undefined && { known }) };
+}
+
+function isKnownWrong({ entry, passwordVersion }: Found, password: Secret, { guard }: LoginContext): boolean {
+  return passwordVersion !== undefined && guard?.knownWrong(entry, passwordVersion, password) === true;
 }
 
 async function credentials(
@@ -184,20 +183,17 @@ async function credentials(
     return { kind: 'none', login: name.toString('latin1'), reason: 'badName' };
   }
   await context.guard?.admit(login.full);
-  const directory = directoryOf(options.realms, login);
+  const directory = directoryOf(options, login);
   if (directory !== undefined && directory.stored === undefined) {
     const detail = 'its directory may not be asked for stored passwords (readPasswords, or verify: hash)';
     return { kind: 'none', login: login.full, reason: 'noStoredKey', detail };
   }
   const stored = await directory?.stored?.(login, context, signal);
-  return stored === undefined
-    ? { kind: 'none', login: login.full, reason: 'unknownUser' }
-    : { kind: 'found', login: login.full, ...stored };
-}
-
-/** What names are on the listener that the login came by. */
-function namesFor({ names }: AuthenticatorOptions, { defaultDomain }: LoginContext): NameOptions {
-  return defaultDomain === undefined ? names : { ...names, defaultDomain };
+  if (stored === undefined) {
+    return { kind: 'none', login: login.full, reason: 'unknownUser' };
+  }
+  await context.guard?.admit(stored.account.name);
+  return { kind: 'found', login: login.full, ...stored };
 }
 
 async function lookup(
@@ -212,91 +208,9 @@ async function lookup(
     throw new LoginFailure('badName', whyNoLoginName(name, names));
   }
   context.trace?.('name', login.full);
-  const account = await directoryOf(options.realms, login)?.lookup(login, context, signal);
+  const account = await directoryOf(options, login)?.lookup(login, context, signal);
   if (account !== undefined) {
-    checkAccountName(account, options.names);
+    checkAccountName(account, options);
   }
   return account;
-}
-
-function directoryOf(realms: readonly Realm[], login: LoginName): Directory | undefined {
-  const domain = login.domain?.toLowerCase();
-  const named = realms.find(({ domains }) => domains?.some((name) => name.toLowerCase() === domain));
-  return (named ?? realms.find(({ domains }) => domains === undefined))?.directory;
-}
-
-/** Who proved himself, by which name. */
-interface Proved extends Pick<Extract<Verdict, { kind: 'right' }>, 'account' | 'unverified'> {
-  readonly login: LoginName;
-}
-
-/** Decides as whom somebody may act who proved himself: his own right to it first, then what bars him or the other. */
-async function authorize(
-  options: AuthenticatorOptions,
-  attempt: Attempt,
-  proved: Proved,
-): Promise<Authentication> {
-  const { account, unverified = false } = proved;
-  const target = await targetOf(options, attempt, proved);
-  if (target === undefined) {
-    return refuseBarred(account) ?? { kind: 'admitted', account, unverified };
-  }
-  // Whether the other one exists is not told to who may not act for him. Nor may anybody act for others whom nobody
-  // has verified.
-  const { account: other } = target;
-  if (
-    unverified ||
-    other === undefined ||
-    !mayActFor(options.delegates ?? [], account, { ...target, account: other })
-  ) {
-    const detail = 'it wants to act for another user';
-    return { kind: 'refused', reason: 'notAuthorized', known: account.name, detail };
-  }
-  checkAccountName(other, options.names);
-  const actedBy = account.name;
-  attempt.context.trace?.('acts', `${actedBy} may act for ${other.name}`);
-  const barred = refuseBarred(other);
-  return (
-    refuseBarred(account) ??
-    (barred === undefined
-      ? { kind: 'admitted', account: other, unverified, actedBy }
-      : { ...barred, actedBy })
-  );
-}
-
-/** Finds for whom somebody wants to act. @returns `undefined` where that is himself, by whatever name. */
-async function targetOf(
-  options: AuthenticatorOptions,
-  { proof, context, signal }: Attempt,
-  { login, account }: Proved,
-): Promise<{ readonly login: LoginName; readonly account: Account | undefined } | undefined> {
-  const other = readLoginName(proof.authzid, namesFor(options, context));
-  if (other === undefined || other.full === login.full || proof.authzid.equals(Buffer.from(account.name))) {
-    return undefined;
-  }
-  const directory = directoryOf(options.realms, other);
-  const target = await directory?.lookup(other, context, signal).catch(asUnknown);
-  const isSelf = directory === directoryOf(options.realms, login) && target?.entry === account.entry;
-  return isSelf ? undefined : { login: other, account: target };
-}
-
-/** An entry at fault is not told apart from none: who may not act for it shall not learn that it is there. */
-function asUnknown(error: unknown): undefined {
-  if (!(error instanceof LoginFailure && error.reason === 'directoryFault')) {
-    throw error;
-  }
-}
-
-function refuseBarred({ bar, name }: Account): Refused | undefined {
-  return bar === undefined ? undefined : { kind: 'refused', ...bar, known: name };
-}
-
-// The account's name goes to the node, where a separator in it could name another user.
-function checkAccountName(account: Account, names: NameOptions): void {
-  if (!isNameText(account.name, names.punctuation)) {
-    throw new LoginFailure(
-      'directoryFault',
-      `${account.entry}: the account's name has characters that names may not have`,
-    );
-  }
 }

@@ -1,4 +1,8 @@
+import { type Attempt, type Authentication, refuseBarred } from './authentication.ts';
 import type { Account, LoginName } from './directory.ts';
+import { LoginFailure } from './failure.ts';
+import { readLoginName } from './names.ts';
+import { checkAccountName, directoryOf, namesFor, type RealmTerms } from './realms.ts';
 
 /** An account that may act for others: webmail, a migration. */
 export interface Delegate {
@@ -8,14 +12,84 @@ export interface Delegate {
   readonly mayActFor: readonly string[];
 }
 
+/** Where the accounts are, and who of them may act for others: nobody, if `delegates` is left out. */
+interface DelegateTerms extends RealmTerms {
+  readonly delegates?: readonly Delegate[];
+}
+
+/** Who proved himself, by which name. */
+interface Proved {
+  readonly login: LoginName;
+  readonly account: Account;
+  /** Nobody has verified him: his node is to do that. */
+  readonly unverified: boolean;
+}
+
 /** For whom somebody wants to act, by the name that he gave and by the account that it is of. */
 export interface Target {
   readonly login: LoginName;
   readonly account: Account;
 }
 
+/** Decides as whom somebody may act who proved himself: his own right to it first, then what bars him or the other. */
+export async function authorize(
+  options: DelegateTerms,
+  attempt: Attempt,
+  proved: Proved,
+): Promise<Authentication> {
+  const { account, unverified } = proved;
+  const target = await targetOf(options, attempt, proved);
+  if (target === undefined) {
+    return refuseBarred(account) ?? { kind: 'admitted', account, unverified };
+  }
+  // Whether the other one exists is not told to who may not act for him. Nor may anybody act for others whom nobody
+  // has verified.
+  const { account: other } = target;
+  if (
+    unverified ||
+    other === undefined ||
+    !mayActFor(options.delegates ?? [], account, { ...target, account: other })
+  ) {
+    const detail = 'it wants to act for another user';
+    return { kind: 'refused', reason: 'notAuthorized', known: account.name, detail };
+  }
+  checkAccountName(other, options);
+  const actedBy = account.name;
+  attempt.context.trace?.('acts', `${actedBy} may act for ${other.name}`);
+  const barred = refuseBarred(other);
+  return (
+    refuseBarred(account) ??
+    (barred === undefined
+      ? { kind: 'admitted', account: other, unverified, actedBy }
+      : { ...barred, actedBy })
+  );
+}
+
+/** Finds for whom somebody wants to act. @returns `undefined` where that is himself, by whatever name. */
+async function targetOf(
+  options: DelegateTerms,
+  { proof, context, signal }: Attempt,
+  { login, account }: Proved,
+): Promise<{ readonly login: LoginName; readonly account: Account | undefined } | undefined> {
+  const other = readLoginName(proof.authzid, namesFor(options, context));
+  if (other === undefined || other.full === login.full || proof.authzid.equals(Buffer.from(account.name))) {
+    return undefined;
+  }
+  const directory = directoryOf(options, other);
+  const target = await directory?.lookup(other, context, signal).catch(asUnknown);
+  const isSelf = directory === directoryOf(options, login) && target?.entry === account.entry;
+  return isSelf ? undefined : { login: other, account: target };
+}
+
+/** An entry at fault is not told apart from none: who may not act for it shall not learn that it is there. */
+function asUnknown(error: unknown): undefined {
+  if (!(error instanceof LoginFailure && error.reason === 'directoryFault')) {
+    throw error;
+  }
+}
+
 /** Whether an account may act for another: because the configuration says so, or its own entry. */
-export function mayActFor(delegates: readonly Delegate[], delegate: Account, target: Target): boolean {
+function mayActFor(delegates: readonly Delegate[], delegate: Account, target: Target): boolean {
   const granted = delegates
     .filter(({ account }) => account === delegate.name)
     .flatMap((configured) => configured.mayActFor);

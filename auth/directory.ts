@@ -38,14 +38,18 @@ export interface LoginGuard {
   knownWrong(entry: string, version: string, password: Secret): boolean;
 }
 
-/** What else a directory may need to know about a login. */
-export interface LoginContext {
+/** What a directory may need to know about a login besides its name. */
+export interface DirectoryContext {
   /** The service asked for, in lower case, as `imap`. */
   readonly service: string;
+  readonly trace?: Trace;
+}
+
+/** What the authenticator knows about a login besides its proof. */
+export interface LoginContext extends DirectoryContext {
   /** Domain of names without one, where the listener has one of its own. */
   readonly defaultDomain?: string | undefined;
   readonly guard?: LoginGuard;
-  readonly trace?: Trace;
 }
 
 /** Why an existing account may not log in now, though its password is right. */
@@ -75,22 +79,28 @@ export interface Account {
 }
 
 /** What became of a password. */
-export type Verdict =
-  | {
-      readonly kind: 'right';
-      readonly account: Account;
-      /** The password was not looked at: the node is to judge it, and no other proof may be given for this user. */
-      readonly unverified?: boolean;
-    }
-  | {
-      readonly kind: 'refused';
-      readonly reason: Extract<
-        Reason,
-        'unknownUser' | 'wrongPassword' | 'locked' | 'expired' | 'mustChange' | 'disabled'
-      >;
-      /** The account's name where the directory knew one, for the log (an unknown name may be a password). */
-      readonly known: string | undefined;
-    };
+export type PasswordVerdict =
+  | 'right'
+  /** It was not looked at: the node is to judge it, and no other proof may be given for this user. */
+  | 'leftToNode'
+  | Extract<Reason, 'wrongPassword' | 'locked' | 'expired' | 'mustChange' | 'disabled'>;
+
+/** An entry that was found for a login name, before anything is known of the password. */
+export interface Found {
+  /** Its distinguished name. */
+  readonly entry: string;
+  /** The account's name, as it may be logged; `undefined` where the entry has none. */
+  readonly name: string | undefined;
+  /**
+   * Changes with the entry's password; empty where that doesn't show. `undefined` where the entry says nothing of the
+   * password, so that none may be remembered as wrong.
+   */
+  readonly passwordVersion: string | undefined;
+  /** @throws {LoginFailure} `directoryDown` when it could not be told, `directoryFault` when the data is at fault. */
+  verify(password: Secret, signal: AbortSignal): Promise<PasswordVerdict>;
+  /** Reads the account. @throws {LoginFailure} `directoryFault`. */
+  account(): Account;
+}
 
 /** What a directory stores to verify a user by, for mechanisms that never see the password. */
 export interface StoredCredentials {
@@ -104,27 +114,25 @@ export interface StoredCredentials {
 /** As `Directory.stored`. */
 export type StoredLookup = (
   login: LoginName,
-  context: LoginContext,
+  context: DirectoryContext,
   signal: AbortSignal,
 ) => Promise<StoredCredentials | undefined>;
 
-/** Where accounts are looked up and passwords are verified: LDAP, or a file that stands in for it. */
+/**
+ * Where accounts are looked up and passwords are verified: LDAP, or a file that stands in for it. It judges what it is
+ * asked; whether it may be asked at all is the authenticator's matter.
+ */
 export interface Directory extends AsyncDisposable {
   /**
-   * Finds the account and verifies the password.
+   * Finds the entry whose password is to be verified; `undefined` when there is none.
    * @throws {LoginFailure} `directoryDown` when it could not be told, `directoryFault` when the data is at fault.
    */
-  authenticate(
-    login: LoginName,
-    password: Secret,
-    context: LoginContext,
-    signal: AbortSignal,
-  ): Promise<Verdict>;
-  /** Finds the account without a password; `undefined` when there is none. @throws {LoginFailure} as above. */
-  lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined>;
+  find(login: LoginName, context: DirectoryContext, signal: AbortSignal): Promise<Found | undefined>;
+  /** Finds the account of who needs no password; `undefined` when there is none. @throws {LoginFailure} as above. */
+  lookup(login: LoginName, context: DirectoryContext, signal: AbortSignal): Promise<Account | undefined>;
   /**
    * Finds the account with its stored password; `undefined` when there is none. Absent where the directory may not
-   * be asked for passwords. @throws {LoginFailure} as above, and `throttled`.
+   * be asked for passwords. @throws {LoginFailure} as above.
    */
   readonly stored?: StoredLookup;
   /** Says why no login could be answered now; `undefined` when one could. */

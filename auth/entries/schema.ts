@@ -1,5 +1,5 @@
 import type { Filter } from 'ldapts';
-import type { Account, Bar, LoginContext, LoginName } from '../directory.ts';
+import type { Account, Bar, DirectoryContext, LoginName } from '../directory.ts';
 import { LoginFailure } from '../failure.ts';
 import { escapeDnValue } from './dn.ts';
 import { type Entry, valuesOf } from './entry.ts';
@@ -103,7 +103,7 @@ export function searchesFor(schema: Schema, login: LoginName): readonly AccountS
  * Makes an account of its entry.
  * @throws {LoginFailure} `directoryFault` when the entry can't be an account.
  */
-export function accountOf(schema: Schema, entry: Entry, context: LoginContext): Account {
+export function accountOf(schema: Schema, entry: Entry, context: DirectoryContext): Account {
   const { options } = schema;
   const name = valuesOf(entry, options.name)[0];
   if (name === undefined || name === '') {

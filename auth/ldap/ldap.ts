@@ -1,11 +1,12 @@
 import type {
   Account,
   Directory,
-  LoginContext,
+  DirectoryContext,
+  Found,
   LoginName,
+  PasswordVerdict,
   StoredCredentials,
   StoredLookup,
-  Verdict,
 } from '../directory.ts';
 import { type Entry, valuesOf } from '../entries/entry.ts';
 import { accountOf, type Schema, searchesFor } from '../entries/schema.ts';
@@ -68,33 +69,34 @@ class LdapDirectory implements Directory {
     }
   }
 
-  async authenticate(
-    login: LoginName,
-    password: Secret,
-    context: LoginContext,
-    signal: AbortSignal,
-  ): Promise<Verdict> {
+  async find(login: LoginName, context: DirectoryContext, signal: AbortSignal): Promise<Found | undefined> {
     const { schema, verify } = this.#options;
     const extra = verify === 'hash' ? [schema.options.password] : [];
-    const entry = await this.#find(login, extra, context, signal);
+    const entry = await this.#search(login, extra, context, signal);
     if (entry === undefined) {
-      return { kind: 'refused', reason: 'unknownUser', known: undefined };
+      return undefined;
     }
-    const known = valuesOf(entry, schema.options.name)[0];
-    await context.guard?.admit(known ?? entry.dn);
-    const verdict = await this.#verify(entry, password, context, signal);
-    context.trace?.(
-      'password',
-      verify === 'node' ? 'left to the node' : `${verdict} (by ${verify} as ${entry.dn})`,
-    );
-    if (verdict !== 'right') {
-      return { kind: 'refused', reason: verdict, known };
-    }
-    return { kind: 'right', account: accountOf(schema, entry, context), unverified: verify === 'node' };
+    const changed = PASSWORD_CHANGED.flatMap((attribute) => valuesOf(entry, attribute)).join();
+    const by = verify === 'node' ? '' : ` (by ${verify} as ${entry.dn})`;
+    return {
+      entry: entry.dn,
+      name: valuesOf(entry, schema.options.name)[0],
+      passwordVersion: verify === 'node' ? undefined : changed,
+      verify: async (password, limit) => {
+        const verdict = await this.#verify(entry, password, limit);
+        context.trace?.('password', verdict === 'leftToNode' ? 'left to the node' : `${verdict}${by}`);
+        return verdict;
+      },
+      account: () => accountOf(schema, entry, context),
+    };
   }
 
-  async lookup(login: LoginName, context: LoginContext, signal: AbortSignal): Promise<Account | undefined> {
-    const entry = await this.#find(login, [], context, signal);
+  async lookup(
+    login: LoginName,
+    context: DirectoryContext,
+    signal: AbortSignal,
+  ): Promise<Account | undefined> {
+    const entry = await this.#search(login, [], context, signal);
     return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
   }
 
@@ -124,24 +126,23 @@ class LdapDirectory implements Directory {
 
   async #readStored(
     login: LoginName,
-    context: LoginContext,
+    context: DirectoryContext,
     signal: AbortSignal,
   ): Promise<StoredCredentials | undefined> {
     const { schema, allowCleartext } = this.#options;
     const { password } = schema.options;
-    const entry = await this.#find(login, [password], context, signal);
+    const entry = await this.#search(login, [password], context, signal);
     if (entry === undefined) {
       return undefined;
     }
     const account = accountOf(schema, entry, context);
-    await context.guard?.admit(account.name);
     return { account, values: valuesOf(entry, password), allowCleartext };
   }
 
-  async #find(
+  async #search(
     login: LoginName,
     extra: readonly string[],
-    context: LoginContext,
+    context: DirectoryContext,
     signal: AbortSignal,
   ): Promise<Entry | undefined> {
     for (const search of searchesFor(this.#options.schema, login)) {
@@ -156,7 +157,7 @@ class LdapDirectory implements Directory {
   async #searchOne(
     { search, login }: Omit<Asked, 'url'>,
     extra: readonly string[],
-    context: LoginContext,
+    context: DirectoryContext,
     signal: AbortSignal,
   ): Promise<Entry | undefined> {
     const { schema } = this.#options;
@@ -172,20 +173,11 @@ class LdapDirectory implements Directory {
     return readOnlyEntry(result, { search, login, url });
   }
 
-  async #verify(
-    entry: Entry,
-    password: Secret,
-    { guard }: LoginContext,
-    signal: AbortSignal,
-  ): Promise<BindVerdict> {
+  async #verify(entry: Entry, password: Secret, signal: AbortSignal): Promise<PasswordVerdict> {
     const { schema, allowCleartext, verify } = this.#options;
-    const version = PASSWORD_CHANGED.flatMap((attribute) => valuesOf(entry, attribute)).join();
-    if (verify !== 'node' && guard?.knownWrong(entry.dn, version, password) === true) {
-      return 'wrongPassword';
-    }
     switch (verify) {
       case 'node':
-        return 'right';
+        return 'leftToNode';
       case 'hash':
         return await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
       case 'bind':

@@ -1,15 +1,13 @@
-import type { LoginName } from '../directory.ts';
+import type { LoginName, PasswordVerdict } from '../directory.ts';
 import { ambiguityOf, type Entry } from '../entries/entry.ts';
 import type { AccountSearch } from '../entries/schema.ts';
-import { LoginFailure, type Reason } from '../failure.ts';
+import { LoginFailure } from '../failure.ts';
 import { codeWithName, LDAP_CODE, resultText, searchHints } from './codes.ts';
 import type { LdapSearchResult } from './connection.ts';
 import type { LdapResult } from './message.ts';
 
 /** What a directory said to a user's bind: `right`, or why the password does not get in. */
-export type BindVerdict =
-  | 'right'
-  | Extract<Reason, 'wrongPassword' | 'locked' | 'expired' | 'mustChange' | 'disabled'>;
+export type BindVerdict = Exclude<PasswordVerdict, 'leftToNode'>;
 
 /** operationsError, timeLimitExceeded, adminLimitExceeded, busy, unavailable, unwillingToPerform, other. */
 const CANT_TELL_NOW: readonly number[] = [1, 3, 11, 51, 52, 53, 80];

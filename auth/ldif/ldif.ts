@@ -1,10 +1,10 @@
 import type {
   Account,
   Directory,
-  LoginContext,
+  DirectoryContext,
+  Found,
   LoginName,
   StoredCredentials,
-  Verdict,
 } from '../directory.ts';
 import { isBelow } from '../entries/dn.ts';
 import { ambiguityOf, type Entry, valuesOf } from '../entries/entry.ts';
@@ -12,7 +12,6 @@ import { matchesFilter } from '../entries/filter-match.ts';
 import { accountOf, type Schema, searchesFor } from '../entries/schema.ts';
 import { LoginFailure } from '../failure.ts';
 import { verifyStored } from '../passwords/stored-password.ts';
-import type { Secret } from '../secret.ts';
 import { parseLdif } from './parser.ts';
 
 export interface LdifOptions {
@@ -40,44 +39,37 @@ class LdifDirectory implements Directory {
     this.#entries = parseLdif(options.content);
   }
 
-  async authenticate(
-    login: LoginName,
-    password: Secret,
-    context: LoginContext,
-    signal: AbortSignal,
-  ): Promise<Verdict> {
+  async find(login: LoginName, context: DirectoryContext): Promise<Found | undefined> {
     const { schema, allowCleartext } = this.#options;
-    const entry = this.#find(login, context);
-    if (entry === undefined) {
-      return { kind: 'refused', reason: 'unknownUser', known: undefined };
-    }
-    const known = valuesOf(entry, schema.options.name)[0];
-    await context.guard?.admit(known ?? entry.dn);
-    // A file never changes, so its entries need no version.
-    const knownWrong = context.guard?.knownWrong(entry.dn, 'file', password) === true;
-    const verdict = knownWrong
-      ? 'wrongPassword'
-      : await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
-    context.trace?.('password', verdict);
-    if (verdict !== 'right') {
-      return { kind: 'refused', reason: verdict, known };
-    }
-    return { kind: 'right', account: accountOf(schema, entry, context) };
+    const entry = this.#search(login, context);
+    return (
+      entry && {
+        entry: entry.dn,
+        name: valuesOf(entry, schema.options.name)[0],
+        // A file never changes, so its entries need no version.
+        passwordVersion: 'file',
+        verify: async (password, signal) => {
+          const verdict = await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
+          context.trace?.('password', verdict);
+          return verdict;
+        },
+        account: () => accountOf(schema, entry, context),
+      }
+    );
   }
 
-  async lookup(login: LoginName, context: LoginContext): Promise<Account | undefined> {
-    const entry = this.#find(login, context);
+  async lookup(login: LoginName, context: DirectoryContext): Promise<Account | undefined> {
+    const entry = this.#search(login, context);
     return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
   }
 
-  async stored(login: LoginName, context: LoginContext): Promise<StoredCredentials | undefined> {
+  async stored(login: LoginName, context: DirectoryContext): Promise<StoredCredentials | undefined> {
     const { schema, allowCleartext } = this.#options;
-    const entry = this.#find(login, context);
+    const entry = this.#search(login, context);
     if (entry === undefined) {
       return undefined;
     }
     const account = accountOf(schema, entry, context);
-    await context.guard?.admit(account.name);
     return { account, values: valuesOf(entry, schema.options.password), allowCleartext };
   }
 
@@ -89,7 +81,7 @@ class LdifDirectory implements Directory {
     // A file that was read holds nothing open.
   }
 
-  #find(login: LoginName, context: LoginContext): Entry | undefined {
+  #search(login: LoginName, context: DirectoryContext): Entry | undefined {
     for (const { base, filter, template } of searchesFor(this.#options.schema, login)) {
       const found = this.#entries.filter((entry) => matchesFilter(filter, entry) && isBelow(entry.dn, base));
       const finding = found.length > 1 ? 'several entries' : (found[0]?.dn ?? 'no entry');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AuthenticatorOptions, createAuthenticator } from '../../auth/authenticator.ts';
-import type { Account, Bar, Directory, LoginName, Verdict } from '../../auth/directory.ts';
+import type { Account, Bar, Directory, Found, LoginName } from '../../auth/directory.ts';
 import { DEFAULT_PUNCTUATION, type NameOptions } from '../../auth/names.ts';
 import { Secret } from '../../auth/secret.ts';
 import { NotedGuard } from '../support/noted-guard.ts';
@@ -24,16 +24,21 @@ class NotedDirectory implements Directory {
     this.accounts = accounts;
   }
 
-  async authenticate(login: LoginName, password: Secret): Promise<Verdict> {
-    this.asked.push(`authenticate ${login.full}`);
-    this.passwords.push(password.octets);
+  async find(login: LoginName): Promise<Found | undefined> {
+    this.asked.push(`find ${login.full}`);
     const account = this.accounts[login.full];
-    if (account === undefined) {
-      return { kind: 'refused', reason: 'unknownUser', known: undefined };
-    }
-    return password.octets.toString() === 'wrong'
-      ? { kind: 'refused', reason: 'wrongPassword', known: account.name }
-      : { kind: 'right', account };
+    return (
+      account && {
+        entry: account.entry,
+        name: account.name,
+        passwordVersion: '',
+        account: () => account,
+        verify: async (password) => {
+          this.passwords.push(password.octets);
+          return password.octets.toString() === 'wrong' ? 'wrongPassword' : 'right';
+        },
+      }
+    );
   }
 
   async lookup(login: LoginName): Promise<Account | undefined> {
@@ -190,7 +195,7 @@ describe('the authenticator', () => {
         kind: 'admitted',
         account: alice,
       });
-      expect(directory.asked).toEqual(['authenticate alice', 'lookup alice@example.org']);
+      expect(directory.asked).toEqual(['find alice', 'lookup alice@example.org']);
     });
 
     it.each(['bob', 'nobody'])('A10 M1 does not let alice act for %j', async (authzid) => {
@@ -226,7 +231,7 @@ describe('the authenticator', () => {
           reason: 'wrongPassword',
         },
       );
-      expect(directory.asked).toEqual(['authenticate alice']);
+      expect(directory.asked).toEqual(['find alice']);
     });
   });
 
@@ -275,8 +280,8 @@ describe('the authenticator', () => {
       await authenticator.authenticate(proof('carol@two.example'), context, signal);
       await authenticator.authenticate(proof('alice'), context, signal);
 
-      expect(one.asked).toEqual(['authenticate carol@one.example']);
-      expect(rest.asked).toEqual(['authenticate carol@two.example', 'authenticate alice']);
+      expect(one.asked).toEqual(['find carol@one.example']);
+      expect(rest.asked).toEqual(['find carol@two.example', 'find alice']);
     });
 
     it('knows nobody of a domain that no directory has', async () => {

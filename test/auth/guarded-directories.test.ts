@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { createAuthenticator } from '../../auth/authenticator.ts';
 import type { Directory } from '../../auth/directory.ts';
 import { schemaOptions } from '../../auth/entries/presets.ts';
 import { compileSchema } from '../../auth/entries/schema.ts';
 import { openLdap } from '../../auth/ldap/ldap.ts';
 import { openLdif } from '../../auth/ldif/ldif.ts';
+import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
 import { Secret } from '../../auth/secret.ts';
 import { NotedGuard } from '../support/noted-guard.ts';
 import { bindResponse, ScriptedLdap, searchDone, searchEntry } from './ldap/scripted-ldap.ts';
 
 const signal = new AbortController().signal;
 const secret = (text: string) => new Secret(Buffer.from(text));
-const ALIAS = { full: 'ann@example.org', localPart: 'ann', domain: 'example.org' };
+const ALIAS = 'ann@example.org';
 const DN = 'uid=ann,dc=x';
 const options = { base: 'dc=x', filters: ['(|(uid=%u)(mail=%u))'], defaultHomes: ['node-a'] };
 
@@ -36,7 +38,7 @@ async function ldap(verify: 'bind' | 'node' = 'bind'): Promise<Opened> {
       order: 'failover',
       account: undefined,
       verify,
-      readPasswords: false,
+      readPasswords: true,
       allowCleartext: false,
       schema: compileSchema(schemaOptions(undefined, options)),
       connectMs: 1000,
@@ -68,69 +70,97 @@ async function ldif(): Promise<Opened> {
   };
 }
 
+/** A driver that knows no more of guards than any new one would. */
+async function another(): Promise<Opened> {
+  let looked = 0;
+  const account = { name: 'ann', entry: DN, homes: [], forwarded: new Map(), bar: undefined };
+  const directory: Directory = {
+    find: async () => ({
+      entry: DN,
+      name: 'ann',
+      passwordVersion: 'v1',
+      account: () => account,
+      verify: async () => {
+        looked += 1;
+        return 'right';
+      },
+    }),
+    lookup: async () => account,
+    stored: async () => ({ account, values: ['secret'], allowCleartext: true }),
+    whyNotReady: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  return { directory, looked: () => looked, version: 'v1', [Symbol.asyncDispose]: async () => undefined };
+}
+
+function ask({ directory }: Opened, guard: NotedGuard) {
+  const authenticator = createAuthenticator({
+    realms: [{ domains: undefined, directory }],
+    names: {
+      defaultDomain: undefined,
+      lowerCase: true,
+      punctuation: DEFAULT_PUNCTUATION,
+      latin1Passwords: false,
+    },
+  });
+  const context = { service: 'imap', guard };
+  const claim = { authzid: Buffer.alloc(0), authcid: Buffer.from(ALIAS) };
+  return {
+    password: (password: string) =>
+      authenticator.authenticate({ kind: 'password', ...claim, password: secret(password) }, context, signal),
+    token: () => authenticator.authenticate({ kind: 'proved', shown: 'token', ...claim }, context, signal),
+    credentials: () => authenticator.credentials(claim.authcid, context, signal),
+  };
+}
+
 describe.each([
-  ['LDAP', ldap],
-  ['LDIF', ldif],
-] as const)('the %s directory under a guard', (_, open) => {
-  it('names the account to it, then the password, and looks at that last', async () => {
+  ['LDAP directory', ldap],
+  ['LDIF directory', ldif],
+  ['directory by any other driver', another],
+] as const)('an authenticator with a guard and an %s', (_, open) => {
+  it('names the login to it, the account, then the password, and has that judged last', async () => {
     await using opened = await open();
     const guard = new NotedGuard();
 
-    const verdict = await opened.directory.authenticate(
-      ALIAS,
-      secret('secret'),
-      { service: 'imap', guard },
-      signal,
-    );
+    const result = await ask(opened, guard).password('secret');
 
-    expect(verdict).toMatchObject({ kind: 'right' });
-    expect(guard.asked).toEqual(['admit ann', `known wrong ${DN} ${opened.version}`]);
+    expect(result).toMatchObject({ kind: 'admitted' });
+    expect(guard.asked).toEqual([`admit ${ALIAS}`, 'admit ann', `known wrong ${DN} ${opened.version}`]);
   });
 
-  it('does not look at the password of an account that the guard refuses', async () => {
-    await using opened = await open();
-    const guard = new NotedGuard({ refused: 'ann' });
+  it.each(['password', 'token', 'credentials'] as const)(
+    'lets nobody of an account that the guard refuses in, nor asks on: %s',
+    async (what) => {
+      await using opened = await open();
+      const guard = new NotedGuard({ refused: 'ann' });
 
-    const refused = opened.directory.authenticate(
-      ALIAS,
-      secret('secret'),
-      { service: 'imap', guard },
-      signal,
-    );
+      const refused = ask(opened, guard)[what]('secret');
 
-    await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
-    expect(opened.looked()).toBe(0);
-  });
+      await expect(refused).rejects.toMatchObject({ reason: 'throttled' });
+      expect(guard.asked).toEqual([`admit ${ALIAS}`, 'admit ann']);
+      expect(opened.looked()).toBe(0);
+    },
+  );
 
-  it('calls a password wrong that the guard knows to be wrong, and does not look at it', async () => {
+  it('calls a password wrong that the guard knows to be wrong, and has it judged by nobody', async () => {
     await using opened = await open();
     const guard = new NotedGuard({ wrong: 'old' });
 
-    const verdict = await opened.directory.authenticate(
-      ALIAS,
-      secret('old'),
-      { service: 'imap', guard },
-      signal,
-    );
+    const result = await ask(opened, guard).password('old');
 
-    expect(verdict).toEqual({ kind: 'refused', reason: 'wrongPassword', known: 'ann' });
+    expect(result).toEqual({ kind: 'refused', reason: 'wrongPassword', known: 'ann' });
     expect(opened.looked()).toBe(0);
   });
 });
 
-describe('the LDAP directory that leaves passwords to the node', () => {
-  it('knows none to be wrong: the entry does not show when the node’s changes', async () => {
+describe('an authenticator whose directory leaves passwords to the node', () => {
+  it('takes none for known to be wrong: the entry does not show when the node’s changes', async () => {
     await using opened = await ldap('node');
     const guard = new NotedGuard({ wrong: 'old' });
 
-    const verdict = await opened.directory.authenticate(
-      ALIAS,
-      secret('old'),
-      { service: 'imap', guard },
-      signal,
-    );
+    const result = await ask(opened, guard).password('old');
 
-    expect(verdict).toMatchObject({ kind: 'right', unverified: true });
-    expect(guard.asked).toEqual(['admit ann']);
+    expect(result).toMatchObject({ kind: 'admitted', unverified: true });
+    expect(guard.asked).toEqual([`admit ${ALIAS}`, 'admit ann']);
   });
 });

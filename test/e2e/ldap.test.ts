@@ -12,6 +12,7 @@ import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
 import { Secret } from '../../auth/secret.ts';
 import { accounts, PEOPLE } from '../support/accounts.ts';
 import { cluster, loggedLine, serverLog } from '../support/cluster.ts';
+import { verifyIn } from '../support/verify-in.ts';
 
 const signal = new AbortController().signal;
 const secret = (text: string) => new Secret(Buffer.from(text));
@@ -43,7 +44,7 @@ function open(servers: readonly LdapTarget[] = [target()], options: Partial<Ldap
     },
   );
   const login = (user: string, password: string) =>
-    directory.authenticate(name(user), secret(password), { service: 'imap' }, signal);
+    verifyIn(directory, name(user), secret(password), { service: 'imap', signal });
   return { directory, login, states, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 

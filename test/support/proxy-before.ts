@@ -1,5 +1,6 @@
 /** A proxy in this process, before one node, for tests in which the directory does not matter. */
-import type { Authentication, Authenticator } from '../../auth/authenticator.ts';
+import type { Authentication } from '../../auth/authentication.ts';
+import type { Authenticator } from '../../auth/authenticator.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Trust } from '../../auth/trust.ts';
 import type { Event } from '../../src/events.ts';

@@ -40,7 +40,13 @@ const TLS: TlsState = {
 
 /** A directory with one user, whose password nobody knows. */
 const directory: Directory = {
-  authenticate: async () => ({ kind: 'refused', reason: 'wrongPassword', known: 'ann' }),
+  find: async () => ({
+    entry: ACCOUNT.entry,
+    name: ACCOUNT.name,
+    passwordVersion: '',
+    verify: async () => 'wrongPassword',
+    account: () => ACCOUNT,
+  }),
   lookup: async () => ACCOUNT,
   stored: async ({ full }) =>
     full === 'ann'

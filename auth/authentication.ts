@@ -1,0 +1,40 @@
+/** What the parts of the authenticator tell each other of one login. */
+import type { Account, LoginContext } from './directory.ts';
+import type { Reason } from './failure.ts';
+import type { Proof } from './sasl.ts';
+
+/** A proof, and where it came in. */
+export interface Attempt {
+  readonly proof: Proof;
+  readonly context: LoginContext;
+  readonly signal: AbortSignal;
+}
+
+/** What became of a proof. */
+export type Authentication =
+  | {
+      readonly kind: 'admitted';
+      readonly account: Account;
+      /** The password was not looked at: only a node that judges it by itself may be given this login. */
+      readonly unverified: boolean;
+      /** Name of the account that proved itself, where it acts for this one. */
+      readonly actedBy?: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly reason: Reason;
+      /** The account's name, where the directory knows one. */
+      readonly known?: string;
+      /** As above, where it may act for the known account. */
+      readonly actedBy?: string;
+      /** What an operator needs to know. */
+      readonly detail?: string;
+    };
+
+/** A login that was refused. */
+export type Refused = Extract<Authentication, { kind: 'refused' }>;
+
+/** Refuses an account that may not log in now, though its proof is right; `undefined` where it may. */
+export function refuseBarred({ bar, name }: Account): Refused | undefined {
+  return bar === undefined ? undefined : { kind: 'refused', ...bar, known: name };
+}
