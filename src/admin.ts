@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { OPERATOR_HEADER, whyNoChange, whyNotLocal } from './admin-access.ts';
+import { forgetThrottle, showThrottle } from './admin-throttle.ts';
 import type { Readiness } from './directories.ts';
 import type { Observer } from './events.ts';
 import type { Metrics } from './metrics.ts';
 import { printable } from './printable.ts';
+import type { ThrottleDesk } from './throttle/desk.ts';
 
 export interface AdminSettings {
   readonly address: string;
@@ -17,6 +20,8 @@ export interface AdminView {
   readonly observe: Observer;
   /** Whether a login could succeed now. */
   readiness(signal: AbortSignal): Promise<Readiness>;
+  /** What is counted of whom; `undefined` where logins are not throttled. */
+  readonly throttle?: ThrottleDesk | undefined;
 }
 
 /** An admin listener that is open; disposing closes it and its connections. */
@@ -58,13 +63,18 @@ interface Answer {
   readonly contentType?: string;
   readonly text: string;
 }
-type Route = (view: AdminView) => Promise<Answer>;
+type Route = (view: AdminView, request: IncomingMessage, query: URLSearchParams) => Promise<Answer>;
+type Method = 'GET' | 'DELETE';
 
-const ROUTES: ReadonlyMap<string, Route> = new Map([
-  ['/metrics', metrics],
-  ['/readyz', readiness],
-  ['/healthz', health],
+/** What may be done with a path; all but those of `OPEN` on this machine only. */
+const ROUTES: ReadonlyMap<string, Readonly<Partial<Record<Method, Route>>>> = new Map([
+  ['/metrics', { GET: metrics }],
+  ['/readyz', { GET: readiness }],
+  ['/healthz', { GET: health }],
+  ['/throttle', { GET: throttled, DELETE: forget }],
 ]);
+/** Says nothing of users, and is for other machines: balancers, Prometheus. */
+const OPEN: ReadonlySet<string> = new Set(['/metrics', '/readyz', '/healthz']);
 
 async function answer(request: IncomingMessage, response: ServerResponse, view: AdminView): Promise<void> {
   const { status, contentType = 'text/plain; charset=utf-8', text } = await answerFor(request, view);
@@ -77,12 +87,18 @@ async function answer(request: IncomingMessage, response: ServerResponse, view: 
 }
 
 async function answerFor(request: IncomingMessage, view: AdminView): Promise<Answer> {
-  const [path = ''] = (request.url ?? '').split('?', 1);
-  const route = ROUTES.get(path);
-  if (route === undefined) return { status: 404, text: 'not found\n' };
-  if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, text: 'use GET\n' };
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+  const routes = ROUTES.get(path);
+  if (routes === undefined) return { status: 404, text: 'not found\n' };
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const route = method === 'GET' || method === 'DELETE' ? routes[method] : undefined;
+  if (route === undefined) return { status: 405, text: `use ${Object.keys(routes).join(' or ')}\n` };
+  const why = OPEN.has(path)
+    ? undefined
+    : (whyNotLocal(request) ?? (method === 'GET' ? undefined : whyNoChange(request)));
+  if (why !== undefined) return { status: 403, text: `${why}\n` };
   try {
-    return await route(view);
+    return await route(view, request, new URLSearchParams(query));
   } catch (error) {
     view.observe({ event: 'bug', detail: `${path}: ${error}`, ...stackOf(error) });
     return { status: 500, text: 'the log has the reason\n' };
@@ -108,6 +124,23 @@ async function readiness(view: AdminView): Promise<Answer> {
 /** Alive means that this process answers; whether it's of use is what `/readyz` tells. */
 async function health(): Promise<Answer> {
   return { status: 200, text: 'alive\n' };
+}
+
+async function throttled(
+  { throttle }: AdminView,
+  _request: IncomingMessage,
+  query: URLSearchParams,
+): Promise<Answer> {
+  return await showThrottle(throttle, query);
+}
+
+async function forget(
+  { throttle }: AdminView,
+  { headers, socket }: IncomingMessage,
+  query: URLSearchParams,
+): Promise<Answer> {
+  const operator = { name: String(headers[OPERATOR_HEADER]), ip: socket.remoteAddress ?? '' };
+  return await forgetThrottle(throttle, query, operator);
 }
 
 function boundTo(server: Server): { address: string; port: number } {

@@ -7,6 +7,7 @@ import { hashCommand } from './commands/hash.ts';
 import { secretCommand } from './commands/secret.ts';
 import { serveCommand } from './commands/serve.ts';
 import { OperatorError, type Terminal, UsageError } from './commands/terminal.ts';
+import { throttleCommand } from './commands/throttle.ts';
 import { describeProblem } from './config/excerpt.ts';
 import { ConfigError } from './config.ts';
 
@@ -35,6 +36,7 @@ async function parse(args: readonly string[], terminal: Terminal): Promise<strin
     .command(serveCommand(terminal))
     .command(checkCommand(terminal))
     .command(explainCommand(terminal))
+    .command(throttleCommand(terminal))
     .command(demoCommand(terminal))
     .command(secretCommand(terminal))
     .command(hashCommand(terminal))

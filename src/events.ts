@@ -24,6 +24,7 @@ export type Event =
   | ConnectionEnd
   | ConnectionRefused
   | ThrottleStart
+  | ThrottleForgotten
   | Repeated
   | DirectoryState
   | LinesDropped
@@ -210,6 +211,19 @@ export interface ThrottleStart {
   readonly loginName?: string;
   /** The IPv4 address or IPv6 network, where they are of one. */
   readonly client?: string;
+}
+
+/** An operator had the failed logins of a user, or of an address, forgotten. */
+export interface ThrottleForgotten {
+  readonly event: 'throttleForgotten';
+  /** As the operator typed it. */
+  readonly user?: string;
+  readonly client?: string;
+  /** How many counts there were. */
+  readonly counts: number;
+  /** As he says himself, from this IP address. */
+  readonly operator: string;
+  readonly from: string;
 }
 
 /** Events of one kind and one client that have no log line of their own, as there were many. */

@@ -34,6 +34,7 @@ export function entryFor(event: Event): Entry {
     case 'certificateRefused':
     case 'connectionRefused':
     case 'throttleStart':
+    case 'throttleForgotten':
     case 'repeated':
     case 'linesDropped':
     case 'bug':
@@ -140,6 +141,7 @@ const OTHER: Readonly<
   sessionEnd: { level: 'info', message: 'session ended' },
   connectionRefused: { level: 'warn', message: 'connection refused' },
   throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
+  throttleForgotten: { level: 'warn', message: 'failed logins were forgotten by an operator' },
   repeated: { level: 'info', message: 'the same again, several times' },
   linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
   bug: { level: 'error', message: 'bug in the proxy' },

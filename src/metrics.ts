@@ -96,6 +96,7 @@ function count(meters: Meters, event: Event): void {
     case 'stopped':
     case 'linesDropped':
     case 'repeated':
+    case 'throttleForgotten':
       break;
   }
 }

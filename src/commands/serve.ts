@@ -1,5 +1,6 @@
 import { url as inspectorUrl } from 'node:inspector';
 import type { CommandModule } from 'yargs';
+import { readLoginName } from '../../auth/names.ts';
 import { type AdminView, startAdmin } from '../admin.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { openDirectories } from '../directories.ts';
@@ -9,6 +10,7 @@ import { LogOutput } from '../log-output.ts';
 import { makeMetrics } from '../metrics.ts';
 import { startProxy } from '../proxy.ts';
 import { QuietLog } from '../quiet-log.ts';
+import { ThrottleDesk } from '../throttle/desk.ts';
 import { Throttle } from '../throttle/throttle.ts';
 import { openTokenProviders } from '../token-providers.ts';
 import { configOption } from './config-option.ts';
@@ -104,6 +106,12 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
   const view: AdminView = {
     metrics,
     observe,
+    throttle:
+      throttle &&
+      new ThrottleDesk(throttle, {
+        readName: (typed) => readLoginName(Buffer.from(typed), settings.names)?.full,
+        observe,
+      }),
     readiness: async (deadline) =>
       stopping ? { ready: false, why: 'stopping' } : directories.readiness(deadline),
   };

@@ -68,7 +68,9 @@ const adminSchema = z.strictObject({
   address: z
     .union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' })
     .default('127.0.0.1')
-    .describe('IP address of the admin listener; whoever can reach it can read the metrics'),
+    .describe(
+      'IP address of the admin listener; whoever can reach it can read the metrics, and who is on this machine can forget failed logins',
+    ),
   port: listeningPort.default(9143).describe('port of the admin listener'),
 });
 

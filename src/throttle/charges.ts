@@ -107,6 +107,12 @@ export class Charges {
     return { kind: 'overall', token: undefined, counts: true, capacity, limit };
   }
 
+  /** What a key that has this capacity may have now. */
+  limitNow({ kind, capacity }: Pick<Charge, 'kind' | 'capacity'>): number {
+    const isTightened = kind === 'user' || kind === 'address' || kind === 'network';
+    return isTightened ? this.#tightened(capacity) : capacity;
+  }
+
   #placesOf(ip: string) {
     if (this.isExempt(ip)) return [];
     const { perAddress, perNetwork } = this.#settings;

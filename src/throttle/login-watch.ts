@@ -126,6 +126,7 @@ export class LoginWatch implements LoginGuard {
 
   async #count(user: string): Promise<void> {
     const who = this.#whoIs(user);
+    this.#throttle.names.note(this.#names);
     const charged = this.#taken.map(({ charge }) => charge);
     const tallies = this.#taken.map(({ tally }) => tally);
     this.#throttle.announce(charged, tallies, who);

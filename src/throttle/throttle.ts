@@ -7,6 +7,7 @@ import { ConnectionGuard } from './connection-guard.ts';
 import { type Charge, COUNTER_KINDS, type CounterKind, type CounterStore, type Tally } from './counters.ts';
 import { KnownUsers } from './known-users.ts';
 import { KnownWrong } from './known-wrong.ts';
+import { LoginNames } from './login-names.ts';
 import { LoginWatch, type Tried } from './login-watch.ts';
 import { MemoryCounters } from './memory-counters.ts';
 import { ProofTokens } from './proof-tokens.ts';
@@ -43,6 +44,7 @@ export class Throttle {
   readonly proofs: ProofTokens;
   readonly charges: Charges;
   readonly announcements: Announcements;
+  readonly names: LoginNames;
   readonly #hash = new KeyedHash();
   readonly #refusals = new Map<CounterKind, number>(COUNTER_KINDS.map((kind) => [kind, 0]));
 
@@ -55,6 +57,7 @@ export class Throttle {
     this.proofs = new ProofTokens(settings, now);
     this.charges = new Charges(settings, this.known);
     this.announcements = new Announcements(observe, settings, now);
+    this.names = new LoginNames(settings, now);
   }
 
   /** Stands before what is asked on one connection. */

@@ -1,9 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Attribute, Change, Client, type Entry } from 'ldapts';
 import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { accounts, PEOPLE, type TestAccount } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
 import { logIn, openSession } from '../support/mail-session.ts';
+import { freePorts } from '../support/ports.ts';
 import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
+import { run } from '../support/test-terminal.ts';
 
 const WRONG = /^l NO \[AUTHENTICATIONFAILED\] Authentication failed\.$/;
 const REFUSED = /^l NO \[UNAVAILABLE\] Temporary failure; try again later\. \[ref:[\w-]{22}\]$/;
@@ -100,6 +106,48 @@ describe('guesses at a user', () => {
     expect(await login(proxy, mail, password, '127.0.0.3')).toMatch(REFUSED);
     expect(await login(proxy, mail, password, '127.0.0.2')).toMatch(OK);
     expect(await proxy.event('throttleStart', { kind: 'user' })).toMatchObject({ user: name, level: 'warn' });
+  });
+});
+
+describe('a user that an operator lets in again', () => {
+  it('is throttled no more, by any of his names, and the log says who did that', async () => {
+    const [port = 0] = await freePorts(1);
+    const folder = mkdtempSync(join(tmpdir(), 'homing-throttle-'));
+    const config = join(folder, 'homing.yaml');
+    const running = { ...clusterConfig(cluster(), { throttle: {} }), admin: { port } };
+    writeFileSync(config, stringify(running));
+    await using proxy = await RunningProxy.start(running);
+    const { name, mail, password } = accounts.nick;
+    for (let count = 0; count < 4; count += 1) await login(proxy, mail, `try ${count}`, `127.0.4.${count}`);
+    expect(await login(proxy, mail, password, '127.0.5.1')).toMatch(REFUSED);
+
+    const shown = await run(['throttle', '--user', name, '-c', config]);
+    const forgotten = await run(['throttle', '--user', name, '--forget', '-c', config]);
+    rmSync(folder, { recursive: true });
+
+    expect(shown.output).toContain(`user ${mail}: 4 of 4 failures, more are refused\n`);
+    expect(forgotten).toMatchObject({ code: 0, errors: '' });
+    expect(await login(proxy, mail, password, '127.0.5.1')).toMatch(OK);
+    expect(await login(proxy, name, password, '127.0.5.2')).toMatch(OK);
+    expect(await proxy.event('throttleStart')).toMatchObject({ kind: 'user', user: name, loginName: mail });
+    expect(await proxy.event('throttleForgotten')).toMatchObject({ user: name, from: '127.0.0.1' });
+  });
+});
+
+describe('an office', () => {
+  const OFFICE = '127.0.6.1';
+
+  it('whose users all have old passwords somewhere lets in one who was never there (A20)', async () => {
+    await using proxy = await start({ perAddress: 2 });
+    const users = [accounts.alice, accounts.bob, accounts.carol];
+    for (const { mail, password } of users) expect(await login(proxy, mail, password, OFFICE)).toMatch(OK);
+
+    for (const { mail } of users) expect(await login(proxy, mail, 'last year’s', OFFICE)).toMatch(WRONG);
+
+    expect(await login(proxy, accounts.nora.mail, accounts.nora.password, OFFICE)).toMatch(OK);
+    expect(await login(proxy, 'nobody1@example.org', 'x', '127.0.6.2')).toMatch(WRONG);
+    expect(await login(proxy, 'nobody2@example.org', 'x', '127.0.6.2')).toMatch(WRONG);
+    expect(await login(proxy, accounts.nora.mail, accounts.nora.password, '127.0.6.2')).toMatch(REFUSED);
   });
 });
 
