@@ -7,6 +7,7 @@ import type { Frontend, FrontendTerms, LoginAttempt, MailProtocol } from '../../
 import { type Cut, FuzzTransport, feed } from './fuzz-transport.ts';
 import { must } from './oracles.ts';
 import type { Sample } from './sample.ts';
+import { scriptedApop } from './scripted-apop.ts';
 import { scriptedServer } from './scripted-mechanism.ts';
 import { settled, turn } from './turns.ts';
 
@@ -87,6 +88,7 @@ export function circumstancesOf({ variant }: Sample): Circumstances {
       greeting: GREETING,
       mechanisms: () => OFFERED_MECHANISMS,
       maxSaslOctets: 12 * 1024,
+      apop: scriptedApop,
       startTls: (variant & 2) === 0,
       allowPlaintext: (variant & 4) === 0,
       unauthenticatedMs: 3_600_000,

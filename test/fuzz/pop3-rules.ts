@@ -3,6 +3,7 @@ import { decodeBase64 } from '../../auth/base64.ts';
 import { POP3_ANSWER } from '../../protocols/pop3/status.ts';
 import { type Circumstances, GREETING, OFFERED_MECHANISMS, type Play } from './frontend-play.ts';
 import { must } from './oracles.ts';
+import { TIMESTAMP } from './scripted-apop.ts';
 import { ownTexts, Transcript } from './transcript.ts';
 
 const FOREIGN = /^(?:GET|POST|HEAD|PUT|DELETE|PATCH|TRACE|OPTIONS|CONNECT|PRI|EHLO|HELO|PROXY)$/;
@@ -23,7 +24,9 @@ type Next = 'more' | 'over';
 export function followPop3(flights: readonly string[], play: Play, circumstances: Circumstances): string[] {
   const transcript = new Transcript(flights, play);
   const follower = new Pop3Follower(transcript, circumstances);
-  must(transcript.takeReply() === `+OK ${GREETING}`, 'greets', () => 'another greeting');
+  const { tls, terms } = circumstances;
+  const timestamp = tls || terms.allowPlaintext ? ` ${TIMESTAMP}` : '';
+  must(transcript.takeReply() === `+OK ${GREETING}${timestamp}`, 'greets', () => 'another greeting');
   while (follower.command() === 'more');
   return follower.way;
 }
@@ -33,6 +36,8 @@ class Pop3Follower {
   readonly #transcript: Transcript;
   readonly #terms: Circumstances['terms'];
   #tls: boolean;
+  /** Offered by the greeting, or not at all. */
+  readonly #apop: boolean;
   /** Where the USER stands that the next PASS belongs to. */
   #user = 0;
   /** Octets of the last response to a challenge. */
@@ -42,6 +47,7 @@ class Pop3Follower {
     this.#transcript = transcript;
     this.#terms = terms;
     this.#tls = tls;
+    this.#apop = this.#loginAllowed();
   }
 
   command(): Next {
@@ -99,6 +105,7 @@ class Pop3Follower {
     this.way.push(`${/^(?:USER|PASS|APOP|AUTH|CAPA|STLS|QUIT|NOOP)$/.test(verb) ? verb : ''} ${reply}`);
     const isAnswer = Object.values(POP3_ANSWER).some((answer) => text.startsWith(answer));
     if (reply === '+OK Logged in.' || (isAnswer && text !== POP3_ANSWER.tlsRequired)) {
+      must(verb !== 'APOP' || this.#apop, 'takes APOP where it is offered', () => line);
       return this.#loggedIn(from, text);
     }
     must(text === '' || isOwnText(text), 'says its own words', () => reply);

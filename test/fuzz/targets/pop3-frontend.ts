@@ -3,13 +3,19 @@ import { runFrontend } from '../frontend-run.ts';
 import { either, garbage, mostly, nasty, row, times } from '../grammar.ts';
 import { followPop3 } from '../pop3-rules.ts';
 import { exchange, user } from '../sasl-grammar.ts';
+import { RIGHT_DIGEST } from '../scripted-apop.ts';
 import type { Target } from '../target.ts';
 
 const end = mostly('\r\n', either('\n', ' \r\n', '\r\r\n', ''));
 const password = mostly(either('p', 'bad', ' two  sp '), either(nasty, garbage, ''));
+const digest = mostly(
+  RIGHT_DIGEST,
+  either('0'.repeat(32), RIGHT_DIGEST.toUpperCase(), RIGHT_DIGEST.slice(1), `${RIGHT_DIGEST}0`, nasty),
+);
 const command = either(
   row(either('USER ', 'user '), user, end, 'PASS ', password, end),
   row('USER ', user, end, 'PASS ', password, end),
+  row(either('APOP ', 'apop '), user, ' ', digest, end),
   row('USER ', user, end, either('NOOP\r\n', 'CAPA\r\n', 'STLS\r\n'), 'PASS ', password, end),
   row(either('USER', 'PASS', 'APOP'), mostly(' ', ''), either(user, password), end),
   row(either('AUTH ', 'auth '), exchange),
@@ -32,6 +38,8 @@ export const pop3Frontend: Target = {
     'USER ann\r\n',
     'PASS p\r\n',
     'AUTH ',
+    'APOP ',
+    RIGHT_DIGEST,
     'PLAIN ',
     'LOGIN',
     'STLS\r\n',
