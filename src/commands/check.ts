@@ -107,13 +107,20 @@ function throttleText(throttle: ThrottleSettings | undefined): string {
 }
 
 function limitsText(limits: LimitSettings): string {
-  const { unauthenticated, unauthenticatedPerAddress, sessionsPerUser, sessionsPerUserAndAddress } = limits;
+  const {
+    unauthenticated,
+    unauthenticatedPerAddress,
+    unauthenticatedPerNetwork,
+    sessionsPerUser,
+    sessionsPerUserAndAddress,
+  } = limits;
   const parts = [
     `${limits.connections} connections`,
     ...(unauthenticated === undefined ? [] : [`${unauthenticated} not logged in`]),
     ...(unauthenticatedPerAddress === undefined
       ? []
       : [`${unauthenticatedPerAddress} of those of an address`]),
+    ...(unauthenticatedPerNetwork === undefined ? [] : [`${unauthenticatedPerNetwork} of a /48 of IPv6`]),
     ...(sessionsPerUser === undefined ? [] : [`${sessionsPerUser} sessions of a user`]),
     ...(sessionsPerUserAndAddress === undefined
       ? []

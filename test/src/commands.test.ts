@@ -61,7 +61,7 @@ describe('homing check', () => {
   asks         ldaps://ldap1.example.org:636 for all domains, below ou=people,dc=example,dc=org, passwords by bind
   connects to  node-a at 192.0.2.1 (dovecot), imap 993, pop3 995, sieve 4190, TLS from the start, scram-sha-256 as proxy1, must be told home, uid, gid
   throttles    beyond 4 wrong passwords of a user, 6 of one at an address, 30 of an address, within 15 min (defaults)
-  limits       8000 connections, 4000 not logged in, 20 of those of an address, 10 failed logins on one connection (defaults)
+  limits       8000 connections, 4000 not logged in, 20 of those of an address, 80 of a /48 of IPv6, 10 failed logins on one connection (defaults)
   logs         info and above, auto
   admin        no listener
 `);
@@ -89,7 +89,7 @@ throttle: { perUser: 3, exempt: [192.0.2.25] }
     expect(output).toContain('  throttles    beyond 3 wrong passwords of a user');
     expect(output).toContain('within 15 min, no address of 192.0.2.25\n');
     expect(output).toContain(
-      '  limits       100 connections, 4000 not logged in, 20 of those of an address, 9 sessions of a user, ',
+      '  limits       100 connections, 4000 not logged in, 20 of those of an address, 80 of a /48 of IPv6, 9 sessions of a user, ',
     );
     expect(output).not.toContain('(defaults)');
   });

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import type { Reason } from '../../../auth/failure.ts';
+import type { Throttle } from '../../../src/throttle/throttle.ts';
+import { secret, setUp } from '../../support/throttled-logins.ts';
+
+describe('a token or a certificate', () => {
+  const SHOWN = { kind: 'noPassword' } as const;
+
+  async function show(throttle: Throttle, result: 'ok' | Reason, from = '192.0.2.1', token?: string) {
+    const tried = token === undefined ? SHOWN : { ...SHOWN, token: secret(token) };
+    const watch = throttle.watch(from, tried);
+    await watch.admit('ann');
+    await watch.end({ result, who: 'ann' });
+    return watch;
+  }
+
+  it('that is right is not kept out by wrong passwords of its user (A19)', async () => {
+    const { guesses, throttle } = setUp();
+    await guesses((count) => ({ from: `198.51.100.${count}`, as: 'ann', by: `p${count}` }));
+
+    await expect(show(throttle, 'ok')).resolves.toBeDefined();
+  });
+
+  it('that is wrong, which anybody may show for a user, keeps no password of his out (A19)', async () => {
+    const { login, throttle } = setUp();
+    for (let count = 0; count < 20; count += 1) {
+      await show(throttle, 'badToken', `198.51.100.${count}`, `t${count}`);
+    }
+
+    expect((await throttle.state()).keys.get('user')).toBe(0);
+    expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+  });
+
+  it('that is wrong counts for its address, the same token once (A19)', async () => {
+    const { throttle } = setUp({ perAddress: 3 });
+    for (let count = 0; count < 10; count += 1) await show(throttle, 'badToken', '192.0.2.1', 'stale');
+    await show(throttle, 'badToken', '192.0.2.1', 'other');
+    await show(throttle, 'badCertificate');
+
+    await expect(show(throttle, 'ok')).rejects.toMatchObject({ reason: 'throttled' });
+  });
+});
+
+describe('a token that its provider made, but not for now or not for here', () => {
+  it.each(['tokenExpired', 'tokenUnfit'] as const)(
+    'is no guess (%s): its address gets in',
+    async (result) => {
+      const { login, throttle } = setUp({ perAddress: 3 });
+      for (let count = 0; count < 10; count += 1) {
+        const watch = throttle.watch('192.0.2.1', { kind: 'noPassword', token: secret(`t${count}`) });
+        await watch.admit('ann');
+        await watch.end({ result, who: 'ann' });
+      }
+
+      expect((await throttle.state()).keys.get('address')).toBe(0);
+      expect(await login({ as: 'ann', by: 'right', result: 'ok' })).toMatchObject({ ended: 'ok' });
+    },
+  );
+});
