@@ -2,10 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Attribute, Change, Client, type Entry } from 'ldapts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accounts } from '../support/accounts.ts';
+import { accounts, PEOPLE } from '../support/accounts.ts';
 import { cluster, exec } from '../support/cluster.ts';
+import { openSession } from '../support/mail-session.ts';
 import { clusterConfig, ldapDirectory, RunningProxy } from '../support/running-proxy.ts';
+import { clientFinal, clientFirst } from '../support/scram-client.ts';
 
 const HOMES = [
   [accounts.alice, 'node-a'],
@@ -216,5 +219,53 @@ describe('a proof that is wrong', () => {
       expect(output).toContain('curl: (67)');
     }
     await clear.events('login', { result: 'wrongPassword', user: 'alice' }, 2);
+  });
+});
+
+describe('a proof that comes when the directory says something else', () => {
+  const { name, mail, password } = accounts.erin;
+  const DN = `uid=${name},${PEOPLE}`;
+
+  async function administrator(): Promise<Client> {
+    const client = new Client({ url: `ldap://127.0.0.1:${cluster().ldap.master.ldap}` });
+    await client.startTLS({ ca: cluster().ca, servername: 'localhost' });
+    await client.bind(cluster().admin.dn, cluster().admin.password);
+    return client;
+  }
+
+  /** Takes the SCRAM key from erin's entry; disposing gives it back. */
+  async function withoutKey(): Promise<AsyncDisposable> {
+    const client = await administrator();
+    const { searchEntries } = await client.search(DN, { scope: 'base', attributes: ['userPassword'] });
+    const { userPassword = [] }: Partial<Entry> = searchEntries[0] ?? {};
+    const values = [userPassword].flat().map(String);
+    const key = values.filter((value) => value.startsWith('{SCRAM-SHA-256}'));
+    const modification = new Attribute({ type: 'userPassword', values: key });
+    await client.modify(DN, new Change({ operation: 'delete', modification }));
+    return {
+      async [Symbol.asyncDispose]() {
+        await client.modify(DN, new Change({ operation: 'add', modification }));
+        await client.unbind();
+      },
+    };
+  }
+
+  it('is judged by what it says then', async () => {
+    const port = scram.port('imap', 'implicit');
+    await using wire = await openSession('imap', { port, tls: 'implicit', ca: cluster().ca });
+    const first = Buffer.from(clientFirst({ user: mail })).toString('base64');
+    wire.send(`a AUTHENTICATE SCRAM-SHA-256 ${first}`);
+    const serverFirst = Buffer.from((await wire.line()).slice(2), 'base64').toString();
+    await using _taken = await withoutKey();
+
+    // What was found stands for a second, in which no answer is waited for.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const { message } = clientFinal(serverFirst, { user: mail, password });
+    wire.send(Buffer.from(message).toString('base64'));
+    const answer = await wire.line();
+
+    expect(answer).toBe('a NO [AUTHENTICATIONFAILED] Authentication failed.');
+    const detail = 'its stored password was changed during the login';
+    await scram.event('login', { result: 'wrongPassword', user: name, detail });
   });
 });
