@@ -36,6 +36,8 @@ export interface FrontendTerms {
   readonly apop?: () => Apop;
   /** Whether STARTTLS or STLS is offered while the connection is in clear text. */
   readonly startTls: boolean;
+  /** Is told of the TLS that STARTTLS or STLS has begun. */
+  readonly onStartTls?: (tls: TlsState | undefined) => void;
   /** Whether logins are taken in clear text. */
   readonly allowPlaintext: boolean;
   /** Unauthenticated time in all; it stands still while a submitted login is worked on. */

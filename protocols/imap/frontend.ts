@@ -1,23 +1,12 @@
 import type { WireAnswer } from '../../auth/failure.ts';
-import type { Proof } from '../../auth/sasl.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Channel } from '../channel.ts';
-import { allowsLogin, takesPasswords } from '../password-command.ts';
-import type { Departure, Frontend, FrontendTerms, LoginAttempt, NodeWelcome, Refusal } from '../protocol.ts';
-import { base64Lines, concludeExchange, decodeInitial, runSaslExchange } from '../sasl-exchange.ts';
-import {
-  depart,
-  departTlsFailed,
-  isForeignWord,
-  type LastWords,
-  type Served,
-  serveCommands,
-} from '../serving.ts';
-import type { Detached } from '../transport.ts';
+import { ClientDialogue, type LoginAnswers, type Outcome } from '../client-dialogue.ts';
+import type { Frontend, FrontendTerms, NodeWelcome } from '../protocol.ts';
+import { base64Lines, concludeExchange, decodeInitial } from '../sasl-exchange.ts';
+import { depart, isForeignWord, type LastWords, type Served } from '../serving.ts';
 import { type Command, type RefusedCommand, readCommand } from './command.ts';
 import { IMAP_ANSWER, IMAP_REFERRED, unauthenticatedCapabilities } from './status.ts';
-
-type Outcome = LoginAttempt | Refusal | Departure;
 
 const LAST_WORDS: LastWords = {
   logout: '* BYE Logging out\r\n',
@@ -29,47 +18,38 @@ const LAST_WORDS: LastWords = {
 
 /** The proxy's side towards an IMAP client, in the not authenticated state (RFC 9051 section 6.2). */
 export class ImapFrontend implements Frontend {
-  #channel: Channel;
-  readonly #terms: FrontendTerms;
-  #failures = 0;
+  readonly #client: ClientDialogue;
   /** A client that asked for capabilities keeps them until it is told others. */
   #askedCapability = false;
   #ttl: number | undefined;
 
   constructor(channel: Channel, terms: FrontendTerms) {
-    this.#channel = channel;
-    this.#terms = terms;
+    this.#client = new ClientDialogue(channel, terms, LAST_WORDS);
   }
 
   async greet(): Promise<void> {
-    this.#channel.startClock(this.#terms.unauthenticatedMs);
-    this.#channel.send(`* OK [CAPABILITY ${this.#capabilities()}] ${this.#terms.greeting}\r\n`);
+    const { channel, terms } = this.#client;
+    channel.startClock(terms.unauthenticatedMs);
+    channel.send(`* OK [CAPABILITY ${this.#capabilities()}] ${terms.greeting}\r\n`);
   }
 
   async next(): Promise<Outcome> {
-    if (this.#failures >= this.#terms.maxFailures) {
-      return this.#departAfterFailures();
-    }
-    return await serveCommands(
-      () => this.#channel,
-      LAST_WORDS,
-      () => this.#serveCommand(),
-    );
+    return await this.#client.next(() => this.#serveCommand());
   }
 
   bye(answer: WireAnswer): void {
-    this.#channel.close(`* BYE ${IMAP_ANSWER[answer]}\r\n`);
+    this.#client.channel.close(`* BYE ${IMAP_ANSWER[answer]}\r\n`);
   }
 
   async #serveCommand(): Promise<Served<Outcome>> {
-    const { maxSaslOctets } = this.#terms;
-    const command = await readCommand(this.#channel, (verb) => this.#takesLiteral(verb), maxSaslOctets);
+    const { channel, terms } = this.#client;
+    const command = await readCommand(channel, (verb) => this.#takesLiteral(verb), terms.maxSaslOctets);
     if (command.tag === undefined) {
       return await this.#bad('*', 'A command begins with a tag of ASCII letters and digits.');
     }
     const tag = command.tag;
     if (isForeignWord(tag)) {
-      return depart(this.#channel, 'notMail', '');
+      return depart(channel, 'notMail', '');
     }
     if ('refused' in command) {
       return await this.#refuseLiteral(tag, command);
@@ -103,7 +83,7 @@ export class ImapFrontend implements Frontend {
         return undefined;
       case 'LOGOUT':
         // RFC 9051 section 6.1.3: BYE comes before the tagged OK.
-        return depart(this.#channel, 'logout', `${LAST_WORDS.logout}${tag} OK LOGOUT completed.\r\n`);
+        return depart(this.#client.channel, 'logout', `${LAST_WORDS.logout}${tag} OK LOGOUT completed.\r\n`);
       case 'STARTTLS':
         return await this.#startTls(tag);
       default:
@@ -112,7 +92,7 @@ export class ImapFrontend implements Frontend {
   }
 
   async #login(tag: string, { arguments: args }: Command): Promise<Served<Outcome>> {
-    if (!this.#takesPasswords()) {
+    if (!this.#client.takesPasswords) {
       return await this.#refuseLogin(tag);
     }
     const authcid = args.space() ? args.astring() : undefined;
@@ -120,12 +100,13 @@ export class ImapFrontend implements Frontend {
     if (authcid === undefined || password === undefined || !args.atEnd()) {
       return await this.#bad(tag, 'LOGIN takes a user name and a password.');
     }
-    return this.#attempt(tag, 'LOGIN command', {
+    const proof = {
       kind: 'password',
       authzid: Buffer.alloc(0),
       authcid: Buffer.from(authcid),
       password: new Secret(Buffer.from(password)),
-    });
+    } as const;
+    return this.#client.attempt('LOGIN command', proof, this.#answers(tag));
   }
 
   async #authenticate(tag: string, { arguments: args }: Command): Promise<Served<Outcome>> {
@@ -134,31 +115,25 @@ export class ImapFrontend implements Frontend {
     if (mechanism === undefined || !args.atEnd()) {
       return await this.#bad(tag, 'AUTHENTICATE takes a mechanism and at most an initial response.');
     }
-    if (!this.#loginAllowed()) {
-      return await this.#refuseClearText(tag);
-    }
-    const server = this.#terms.mechanisms(this.#channel.tls).get(mechanism);
-    if (server === undefined) {
-      await this.#write(`${tag} NO Unsupported authentication mechanism.\r\n`);
-      return undefined;
-    }
-    const framing = base64Lines(this.#channel, this.#terms.maxSaslOctets);
+    const { channel, terms } = this.#client;
+    const framing = base64Lines(channel, terms.maxSaslOctets);
     const first = initial === undefined ? undefined : decodeInitial(initial);
-    const outcome = await runSaslExchange(this.#channel, framing, server(), first);
-    switch (outcome.kind) {
-      case 'proof':
-        return this.#attempt(tag, mechanism, outcome.proof, () =>
-          concludeExchange(this.#channel, framing, outcome.last),
-        );
-      case 'aborted':
-        await this.#write(`${tag} BAD Authentication aborted by the client.\r\n`);
-        return this.#countUnproved(undefined);
-      case 'badBase64':
-        await this.#write(`${tag} BAD Invalid base64.\r\n`);
-        return this.#countUnproved(undefined);
-      case 'malformed':
-        return this.#countUnproved(await this.#bad(tag, `This is no message of ${mechanism}.`));
-    }
+    const answers = {
+      tlsRequired: tlsRequired(tag),
+      unsupported: `${tag} NO Unsupported authentication mechanism.\r\n`,
+      aborted: `${tag} BAD Authentication aborted by the client.\r\n`,
+      badBase64: `${tag} BAD Invalid base64.\r\n`,
+      malformed: `${tag} BAD This is no message of ${mechanism}.\r\n`,
+    };
+    return await this.#client.authenticate(
+      { mechanism, initial: first, framing },
+      answers,
+      ({ proof, last }) =>
+        this.#client.attempt(mechanism, proof, {
+          ...this.#answers(tag),
+          conclude: () => concludeExchange(channel, framing, last),
+        }),
+    );
   }
 
   async #id(tag: string, { arguments: args }: Command): Promise<Served<Outcome>> {
@@ -187,86 +162,41 @@ export class ImapFrontend implements Frontend {
   }
 
   async #startTls(tag: string): Promise<Served<Outcome>> {
-    if (this.#channel.tls !== undefined || !this.#terms.startTls) {
-      return await this.#bad(
-        tag,
-        this.#channel.tls === undefined ? 'TLS is not available.' : 'TLS is on already.',
-      );
+    const ended = await this.#client.startTls(`${tag} OK Begin TLS negotiation now.\r\n`, (why) =>
+      this.#bad(tag, why),
+    );
+    if (ended === undefined) {
+      this.#askedCapability = false;
+      this.#ttl = undefined;
     }
-    await this.#write(`${tag} OK Begin TLS negotiation now.\r\n`);
-    try {
-      this.#channel = await this.#channel.upgradeTls();
-    } catch (error) {
-      return departTlsFailed(error);
-    }
-    this.#askedCapability = false;
-    this.#ttl = undefined;
-    return undefined;
+    return ended;
   }
 
-  #attempt(
-    tag: string,
-    mechanism: string,
-    proof: Proof,
-    conclude: LoginAttempt['conclude'] = async () => 'received',
-  ): LoginAttempt {
-    this.#channel.stopClock();
+  #answers(tag: string): LoginAnswers {
     return {
-      kind: 'login',
-      proof,
-      mechanism,
-      conclude,
-      tls: this.#channel.tls,
       ttl: this.#ttl,
-      abandoned: this.#channel.abandoned,
-      accept: (welcome) => this.#accept(tag, welcome),
-      reject: (answer, reference) => this.#reject(tag, answer, reference),
+      accepted: (welcome) => this.#accepted(tag, welcome),
+      rejected: (answer, reference) => rejected(tag, answer, reference),
     };
   }
 
-  #accept(tag: string, { capabilities }: NodeWelcome): Detached {
+  #accepted(tag: string, { capabilities }: NodeWelcome): string {
     const list = capabilities.join(' ');
     const untagged = this.#askedCapability ? `* CAPABILITY ${list}\r\n` : '';
-    this.#channel.send(`${untagged}${tag} OK [CAPABILITY ${list}] Logged in\r\n`);
-    return this.#channel.detach();
-  }
-
-  #reject(tag: string, answer: WireAnswer, reference: string): void {
-    this.#failures += 1;
-    const suffix = IMAP_REFERRED.has(answer) ? ` [ref:${reference}]` : '';
-    // RFC 9051 section 6.2.2: a cancelled exchange is answered BAD.
-    const status = answer === 'cancelled' ? 'BAD' : 'NO';
-    this.#channel.send(`${tag} ${status} ${IMAP_ANSWER[answer]}${suffix}\r\n`);
-  }
-
-  /** Counts an exchange without a proof like a failed login: its mechanism may have asked the directory already. */
-  #countUnproved(served: 'bad' | undefined): Served<Outcome> {
-    this.#failures += 1;
-    return this.#failures < this.#terms.maxFailures ? served : this.#departAfterFailures();
-  }
-
-  #departAfterFailures(): Departure {
-    return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
+    return `${untagged}${tag} OK [CAPABILITY ${list}] Logged in\r\n`;
   }
 
   async #refuseLogin(tag: string): Promise<Served<Outcome>> {
-    if (!this.#loginAllowed()) {
-      return await this.#refuseClearText(tag);
+    if (!this.#client.loginAllowed) {
+      return await this.#client.refuseClearText(tlsRequired(tag));
     }
     // No guess, as nobody looks at the password; but who keeps on is let go like who sends bad commands.
     await this.#write(`${tag} NO [CANNOT] LOGIN is not offered here; use another mechanism.\r\n`);
     return 'bad';
   }
 
-  /** Counts like a failed login, since each costs a log line. */
-  async #refuseClearText(tag: string): Promise<Refusal> {
-    this.#failures += 1;
-    await this.#write(`${tag} NO ${IMAP_ANSWER.tlsRequired}\r\n`);
-    return { kind: 'refused', reason: 'tlsRequired' };
-  }
-
   async #refuseLiteral(tag: string, { verb, refused }: RefusedCommand): Promise<Served<Outcome>> {
-    if (verb === 'LOGIN' && !this.#takesPasswords()) {
+    if (verb === 'LOGIN' && !this.#client.takesPasswords) {
       return await this.#refuseLogin(tag);
     }
     if (refused === 'literalTooLong') {
@@ -291,22 +221,25 @@ export class ImapFrontend implements Frontend {
   }
 
   #write(text: string): Promise<void> {
-    return this.#channel.write(text);
+    return this.#client.channel.write(text);
   }
 
   #takesLiteral(verb: string): boolean {
-    return verb === 'ID' || (verb === 'LOGIN' && this.#takesPasswords());
-  }
-
-  #loginAllowed(): boolean {
-    return allowsLogin(this.#terms, this.#channel.tls);
-  }
-
-  #takesPasswords(): boolean {
-    return takesPasswords(this.#terms, this.#channel.tls);
+    return verb === 'ID' || (verb === 'LOGIN' && this.#client.takesPasswords);
   }
 
   #capabilities(): string {
-    return unauthenticatedCapabilities(this.#terms, this.#channel.tls);
+    return unauthenticatedCapabilities(this.#client.terms, this.#client.channel.tls);
   }
+}
+
+function rejected(tag: string, answer: WireAnswer, reference: string): string {
+  const suffix = IMAP_REFERRED.has(answer) ? ` [ref:${reference}]` : '';
+  // RFC 9051 section 6.2.2: a cancelled exchange is answered BAD.
+  const status = answer === 'cancelled' ? 'BAD' : 'NO';
+  return `${tag} ${status} ${IMAP_ANSWER[answer]}${suffix}\r\n`;
+}
+
+function tlsRequired(tag: string): string {
+  return `${tag} NO ${IMAP_ANSWER.tlsRequired}\r\n`;
 }

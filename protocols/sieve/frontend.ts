@@ -1,24 +1,12 @@
 import { decodeBase64 } from '../../auth/base64.ts';
 import type { WireAnswer } from '../../auth/failure.ts';
-import type { Proof } from '../../auth/sasl.ts';
 import type { Channel } from '../channel.ts';
-import { allowsLogin } from '../password-command.ts';
-import type { Departure, Frontend, FrontendTerms, LoginAttempt, Refusal } from '../protocol.ts';
-import { type ClientResponse, runSaslExchange, type SaslFraming } from '../sasl-exchange.ts';
-import {
-  asciiUpperCase,
-  depart,
-  departTlsFailed,
-  isForeignWord,
-  type LastWords,
-  type Served,
-  serveCommands,
-} from '../serving.ts';
-import type { Detached } from '../transport.ts';
+import { ClientDialogue, type LoginAnswers, type Outcome } from '../client-dialogue.ts';
+import type { Frontend, FrontendTerms } from '../protocol.ts';
+import type { ClientResponse, SaslFraming } from '../sasl-exchange.ts';
+import { asciiUpperCase, depart, isForeignWord, type LastWords, type Served } from '../serving.ts';
 import { readSentence, stringOf, type Word, writeString } from './command.ts';
 import { SIEVE_ANSWER, SIEVE_REFERRED, unauthenticatedCapabilities } from './status.ts';
-
-type Outcome = LoginAttempt | Refusal | Departure;
 
 const LAST_WORDS: LastWords = {
   logout: 'OK "Bye."\r\n',
@@ -28,43 +16,43 @@ const LAST_WORDS: LastWords = {
   tooManyFailures: 'BYE "Too many failed logins."\r\n',
 };
 
+const EXCHANGE_ANSWERS = {
+  tlsRequired: `NO ${SIEVE_ANSWER.tlsRequired}\r\n`,
+  unsupported: 'NO "Unsupported authentication mechanism."\r\n',
+  aborted: 'NO "Authentication aborted by the client."\r\n',
+  badBase64: 'NO "Invalid base64."\r\n',
+  malformed: 'NO "This is no message of the mechanism."\r\n',
+};
+
 /** The proxy's side towards a ManageSieve client, before it is authenticated (RFC 5804 section 2). */
 export class SieveFrontend implements Frontend {
-  #channel: Channel;
-  readonly #terms: FrontendTerms;
-  #failures = 0;
+  readonly #client: ClientDialogue;
 
   constructor(channel: Channel, terms: FrontendTerms) {
-    this.#channel = channel;
-    this.#terms = terms;
+    this.#client = new ClientDialogue(channel, terms, LAST_WORDS);
   }
 
   async greet(): Promise<void> {
-    this.#channel.startClock(this.#terms.unauthenticatedMs);
-    this.#channel.send(this.#capabilities(this.#terms.greeting));
+    const { channel, terms } = this.#client;
+    channel.startClock(terms.unauthenticatedMs);
+    channel.send(this.#capabilities(terms.greeting));
   }
 
   async next(): Promise<Outcome> {
-    if (this.#failures >= this.#terms.maxFailures) {
-      return this.#departAfterFailures();
-    }
-    return await serveCommands(
-      () => this.#channel,
-      LAST_WORDS,
-      () => this.#serveCommand(),
-    );
+    return await this.#client.next(() => this.#serveCommand());
   }
 
   bye(answer: WireAnswer): void {
-    this.#channel.close(`BYE ${SIEVE_ANSWER[answer]}\r\n`);
+    this.#client.channel.close(`BYE ${SIEVE_ANSWER[answer]}\r\n`);
   }
 
   async #serveCommand(): Promise<Served<Outcome>> {
-    const { verb, words } = await readSentence(this.#channel, (name) =>
-      name === 'AUTHENTICATE' ? this.#terms.maxSaslOctets : 0,
+    const { channel, terms } = this.#client;
+    const { verb, words } = await readSentence(channel, (name) =>
+      name === 'AUTHENTICATE' ? terms.maxSaslOctets : 0,
     );
     if (isForeignWord(verb)) {
-      return depart(this.#channel, 'notMail', '');
+      return depart(channel, 'notMail', '');
     }
     if (words === undefined) {
       return await this.#bad('This is no command, or one that is too long.');
@@ -89,7 +77,7 @@ export class SieveFrontend implements Frontend {
       case 'STARTTLS':
         return await this.#startTls();
       case 'LOGOUT':
-        return depart(this.#channel, 'logout', LAST_WORDS.logout);
+        return depart(this.#client.channel, 'logout', LAST_WORDS.logout);
       default:
         return await this.#bad('Unknown command, or arguments where it has none, or log in first.');
     }
@@ -114,101 +102,29 @@ export class SieveFrontend implements Frontend {
   }
 
   async #authenticate([named, first, ...rest]: readonly Word[]): Promise<Served<Outcome>> {
-    const mechanism = stringOf(named)?.toString('latin1');
+    const name = stringOf(named)?.toString('latin1');
     const initial = stringOf(first);
-    if (mechanism === undefined || (first !== undefined && initial === undefined) || rest.length > 0) {
+    if (name === undefined || (first !== undefined && initial === undefined) || rest.length > 0) {
       return await this.#bad('AUTHENTICATE takes a mechanism and at most an initial response, both strings.');
     }
-    if (!allowsLogin(this.#terms, this.#channel.tls)) {
-      return await this.#refuseClearText();
-    }
-    const name = asciiUpperCase(mechanism);
-    const server = this.#terms.mechanisms(this.#channel.tls).get(name);
-    if (server === undefined) {
-      await this.#write('NO "Unsupported authentication mechanism."\r\n');
-      return undefined;
-    }
-    const outcome = await runSaslExchange(
-      this.#channel,
-      quotedStrings(this.#channel, this.#terms.maxSaslOctets),
-      server(),
-      initial === undefined ? undefined : decodeResponse(initial),
+    const { channel, terms } = this.#client;
+    const exchange = {
+      mechanism: asciiUpperCase(name),
+      initial: initial === undefined ? undefined : decodeResponse(initial),
+      framing: quotedStrings(channel, terms.maxSaslOctets),
+    };
+    return await this.#client.authenticate(exchange, EXCHANGE_ANSWERS, ({ proof, last }) =>
+      this.#client.attempt(exchange.mechanism, proof, loginAnswers(last)),
     );
-    switch (outcome.kind) {
-      case 'proof':
-        return this.#attempt(name, outcome.proof, outcome.last);
-      case 'aborted':
-        await this.#write('NO "Authentication aborted by the client."\r\n');
-        return this.#countUnproved(undefined);
-      case 'badBase64':
-        await this.#write('NO "Invalid base64."\r\n');
-        return this.#countUnproved(undefined);
-      case 'malformed':
-        return this.#countUnproved(await this.#bad('This is no message of the mechanism.'));
-    }
   }
 
   async #startTls(): Promise<Served<Outcome>> {
-    if (this.#channel.tls !== undefined || !this.#terms.startTls) {
-      return await this.#bad(
-        this.#channel.tls === undefined ? 'TLS is not available.' : 'TLS is on already.',
-      );
+    const ended = await this.#client.startTls('OK "Begin TLS negotiation now."\r\n', (why) => this.#bad(why));
+    if (ended === undefined) {
+      // RFC 5804 section 2.2: clients wait for the capabilities, which they did not ask for.
+      await this.#write(this.#capabilities('TLS is on.'));
     }
-    await this.#write('OK "Begin TLS negotiation now."\r\n');
-    try {
-      this.#channel = await this.#channel.upgradeTls();
-    } catch (error) {
-      return departTlsFailed(error);
-    }
-    // RFC 5804 section 2.2: clients wait for the capabilities, which they did not ask for.
-    await this.#write(this.#capabilities('TLS is on.'));
-    return undefined;
-  }
-
-  #attempt(mechanism: string, proof: Proof, last: Buffer | undefined): LoginAttempt {
-    this.#channel.stopClock();
-    return {
-      kind: 'login',
-      proof,
-      mechanism,
-      tls: this.#channel.tls,
-      ttl: undefined,
-      abandoned: this.#channel.abandoned,
-      // What the mechanism says last is in the OK.
-      conclude: async () => 'received',
-      accept: () => this.#accept(last),
-      reject: (answer, reference) => this.#reject(answer, reference),
-    };
-  }
-
-  #accept(last: Buffer | undefined): Detached {
-    const code = last === undefined ? '' : `(SASL "${last.toString('base64')}") `;
-    this.#channel.send(`OK ${code}"Logged in."\r\n`);
-    return this.#channel.detach();
-  }
-
-  #reject(answer: WireAnswer, reference: string): void {
-    this.#failures += 1;
-    const words = SIEVE_ANSWER[answer];
-    const text = SIEVE_REFERRED.has(answer) ? `${words.slice(0, -1)} [ref:${reference}]"` : words;
-    this.#channel.send(`NO ${text}\r\n`);
-  }
-
-  /** Counts an exchange without a proof like a failed login: its mechanism may have asked the directory already. */
-  #countUnproved(served: 'bad' | undefined): Served<Outcome> {
-    this.#failures += 1;
-    return this.#failures < this.#terms.maxFailures ? served : this.#departAfterFailures();
-  }
-
-  #departAfterFailures(): Departure {
-    return depart(this.#channel, 'tooManyFailures', LAST_WORDS.tooManyFailures);
-  }
-
-  /** Counts like a failed login, since each costs a log line. */
-  async #refuseClearText(): Promise<Refusal> {
-    this.#failures += 1;
-    await this.#write(`NO ${SIEVE_ANSWER.tlsRequired}\r\n`);
-    return { kind: 'refused', reason: 'tlsRequired' };
+    return ended;
   }
 
   async #bad(text: string): Promise<'bad'> {
@@ -217,13 +133,26 @@ export class SieveFrontend implements Frontend {
   }
 
   #capabilities(text: string): string {
+    const { channel, terms } = this.#client;
     const quoted = writeString(Buffer.from(text), '').toString();
-    return `${unauthenticatedCapabilities(this.#terms, this.#channel.tls)}OK ${quoted}\r\n`;
+    return `${unauthenticatedCapabilities(terms, channel.tls)}OK ${quoted}\r\n`;
   }
 
   #write(output: Buffer | string): Promise<void> {
-    return this.#channel.write(output);
+    return this.#client.channel.write(output);
   }
+}
+
+/** What the mechanism says last is in the OK (RFC 5804 section 1.3). */
+function loginAnswers(last: Buffer | undefined): LoginAnswers {
+  const code = last === undefined ? '' : `(SASL "${last.toString('base64')}") `;
+  return { accepted: () => `OK ${code}"Logged in."\r\n`, rejected };
+}
+
+function rejected(answer: WireAnswer, reference: string): string {
+  const words = SIEVE_ANSWER[answer];
+  const text = SIEVE_REFERRED.has(answer) ? `${words.slice(0, -1)} [ref:${reference}]"` : words;
+  return `NO ${text}\r\n`;
 }
 
 /** Strings of base64 (RFC 5804 section 2.1). */

@@ -20,7 +20,11 @@ const SMALLEST_TOO_LONG = 4096;
 
 const LOGOUT_BYE = '* BYE Logging out';
 
-const isOwnText = ownTexts('protocols/imap/frontend.ts', 'protocols/imap/status.ts');
+const isOwnText = ownTexts(
+  'protocols/client-dialogue.ts',
+  'protocols/imap/frontend.ts',
+  'protocols/imap/status.ts',
+);
 
 /** Where a conversation stands behind a command. */
 type Next = 'more' | 'over';

@@ -11,7 +11,11 @@ const FOREIGN = /^(?:GET|POST|HEAD|PUT|DELETE|PATCH|TRACE|OPTIONS|CONNECT|PRI|EH
 const SMALLEST_TOO_LONG = 12 * 1024;
 const TOO_LONG = '-ERR Input too long.';
 
-const isOwnText = ownTexts('protocols/pop3/frontend.ts', 'protocols/pop3/status.ts');
+const isOwnText = ownTexts(
+  'protocols/client-dialogue.ts',
+  'protocols/pop3/frontend.ts',
+  'protocols/pop3/status.ts',
+);
 
 /** Where a conversation stands behind a command. */
 type Next = 'more' | 'over';

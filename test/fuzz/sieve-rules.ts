@@ -11,7 +11,11 @@ const NOOP_WITH_TAG = /^OK \(TAG (?:"(?:[^"\\]|\\.)*"|\{\d+\}\r\n.*)\) "NOOP com
 /** No command of fewer octets may be too long. */
 const SMALLEST_TOO_LONG = 12 * 1024;
 
-const isOwnText = ownTexts('protocols/sieve/frontend.ts', 'protocols/sieve/status.ts');
+const isOwnText = ownTexts(
+  'protocols/client-dialogue.ts',
+  'protocols/sieve/frontend.ts',
+  'protocols/sieve/status.ts',
+);
 const ANSWERS: ReadonlySet<string> = new Set(
   Object.entries(SIEVE_ANSWER).flatMap(([answer, text]) => (answer === 'tlsRequired' ? [] : [text])),
 );

@@ -9,6 +9,7 @@ import type { Account } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
 import { Channel } from '../../protocols/channel.ts';
+import { ClientDialogue } from '../../protocols/client-dialogue.ts';
 import { ImapFrontend } from '../../protocols/imap/frontend.ts';
 import type { Event } from '../../src/events.ts';
 import { type ProxyServer, startProxy } from '../../src/proxy.ts';
@@ -199,7 +200,9 @@ describe('a session', () => {
       await wire.linesUntil(/EXISTS/);
     }
     // Counting the objects collects garbage first.
-    const kept = [Channel, ImapFrontend].map((kind) => queryObjects(kind, { format: 'count' }));
+    const kept = [Channel, ClientDialogue, ImapFrontend].map((kind) =>
+      queryObjects(kind, { format: 'count' }),
+    );
     for (const wire of wires) {
       await wire[Symbol.asyncDispose]();
     }
