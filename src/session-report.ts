@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { LoginFailure, Reason } from '../auth/failure.ts';
 import type { LoginAttempt, Refusal } from '../protocols/protocol.ts';
 import type { ProxyHeader } from '../protocols/proxy-facts.ts';
-import type { Address, RefusedCertificate, TlsState } from '../protocols/transport.ts';
+import type { Address, TlsState } from '../protocols/transport.ts';
 import type { ConnectionEnd, LoginEvent, Observer, SessionEnd } from './events.ts';
 import type { KnownNode } from './routing/node-table.ts';
 
@@ -24,7 +24,6 @@ export class SessionReport {
   >;
   #healthCheck = false;
   readonly #startedMs = performance.now();
-  #refusedCertificate: RefusedCertificate | undefined;
 
   constructor(protocol: string, client: Address, observe: Observer) {
     this.#observe = observe;
@@ -67,12 +66,10 @@ export class SessionReport {
     });
   }
 
-  /** The client is in clear text or in this TLS. A certificate that is not trusted is told of once. */
+  /** The client's TLS begins, if there is one: tells of a certificate that is not trusted. To be called once for each. */
   securedBy(tls: TlsState | undefined): void {
-    const refused = tls?.refusedCertificate;
-    if (refused === undefined || refused === this.#refusedCertificate) return;
-    this.#refusedCertificate = refused;
-    const { subject, why: detail } = refused;
+    if (tls?.refusedCertificate === undefined) return;
+    const { subject, why: detail } = tls.refusedCertificate;
     this.#observe({ event: 'clientCertificateRefused', ...this.#connection, subject, detail });
   }
 

@@ -31,7 +31,7 @@ export interface SessionTerms {
   /** Names of the mechanisms that may be offered, in the order of preference. */
   readonly mechanisms: readonly string[];
   readonly domains: ListenerDomains | undefined;
-  readonly frontend: Omit<FrontendTerms, 'mechanisms' | 'apop'>;
+  readonly frontend: Omit<FrontendTerms, 'mechanisms' | 'apop' | 'onStartTls'>;
 }
 
 /** Time for a login while many others wait for their turn too. */
@@ -53,15 +53,12 @@ export function openFrontend(
 ): Frontend {
   const parts = { authenticator, directoryMs: times.directoryMs, external, oauth, scram };
   const context = contextOf({ protocol, domains, listener: ends.local, guard });
-  const offered = offerMechanisms(mechanisms, parts, context);
   const leastMs = waiting.isCrowded ? CROWDED_MS : Number.POSITIVE_INFINITY;
   return protocol.frontend(new Channel(client), {
     ...terms,
     unauthenticatedMs: Math.min(leastMs, terms.unauthenticatedMs),
     ...offerApop(mechanisms, parts, context),
-    mechanisms: (tls) => {
-      report.securedBy(tls);
-      return offered(tls);
-    },
+    mechanisms: offerMechanisms(mechanisms, parts, context),
+    onStartTls: (tls) => report.securedBy(tls),
   });
 }

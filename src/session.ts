@@ -121,6 +121,7 @@ export class Session implements Waiter {
     if (client === undefined) {
       return undefined;
     }
+    this.#report.securedBy(client.tls);
     this.#guard = this.#context.throttle?.guard(client.remote.ip);
     const connection = { client, ends: this.#ends, report: this.#report, guard: this.#guard };
     const frontend = openFrontend(connection, this.#terms, this.#context);
