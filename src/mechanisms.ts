@@ -1,69 +1,82 @@
 import { randomBytes } from 'node:crypto';
-import type { Authenticator } from '../auth/authenticator.ts';
 import type { LoginContext } from '../auth/directory.ts';
 import { DerivedKeys } from '../auth/mechanisms/derived-keys.ts';
-import { cramMd5Server, makeApop } from '../auth/mechanisms/digest-server.ts';
 import { Disguise } from '../auth/mechanisms/disguise.ts';
-import { type CertificateMap, externalServer } from '../auth/mechanisms/external.ts';
 import { loginServer } from '../auth/mechanisms/login.ts';
 import { plainServer } from '../auth/mechanisms/plain.ts';
-import { findScramKeys, type ScramSupport } from '../auth/mechanisms/scram-accounts.ts';
-import type { ScramHash } from '../auth/mechanisms/scram-keys.ts';
-import { type ChannelUse, scramServer } from '../auth/mechanisms/scram-server.ts';
-import type { StoredAccounts } from '../auth/mechanisms/stored-accounts.ts';
-import { type OauthTerms, oauthBearerServer, xoauth2Server } from '../auth/oauth/mechanisms.ts';
-import type { SaslServerFactory } from '../auth/sasl.ts';
+import type { ScramSupport } from '../auth/mechanisms/scram-accounts.ts';
+import { oauthBearerServer, xoauth2Server } from '../auth/oauth/mechanisms.ts';
 import type { FrontendTerms } from '../protocols/protocol.ts';
 import type { TlsState } from '../protocols/transport.ts';
-import { beginExchange } from './scram-exchange.ts';
+import {
+  apopOf,
+  type Maker,
+  type MechanismParts,
+  makeCramMd5,
+  makeScram,
+  makeScramPlus,
+  offerBearer,
+  offerExternal,
+  PLUS,
+} from './mechanism-makers.ts';
 import type { DecoySettings } from './settings.ts';
 
-/** What mechanisms work with that judge proofs by themselves. */
-export interface MechanismParts {
-  readonly authenticator: Authenticator;
-  /** Directory work in all for one exchange. */
-  readonly directoryMs: number;
-  /** Whose tokens are taken; without it tokens let nobody in. */
-  readonly oauth?: Pick<OauthTerms, 'tokens' | 'hosts'> | undefined;
-  /** Whose a client's certificate is; without it certificates let nobody in. */
-  readonly external?: CertificateMap | undefined;
-  readonly scram: ScramSupport;
+/** All that configuration and program know of a mechanism. */
+export interface Mechanism {
+  /** `greeting` for a command that the greeting offers, and no list of mechanisms. */
+  readonly make: Maker | 'greeting';
+  /** The only protocol that has it; all have it where this is left out. */
+  readonly protocol?: string;
+  /** What directories must have of a password: values of this scheme, or the password itself, which serves for all. */
+  readonly stored?: 'SCRAM-SHA-256' | 'SCRAM-SHA-1' | 'clear';
+  /** The part of the configuration that it can't do without. */
+  readonly needs?: 'oauth' | 'external';
+  /** Whether it carries bearer tokens, which are longer than passwords. */
+  readonly carriesTokens?: true;
+  /** Whether it works in TLS alone, as it binds the login to it. */
+  readonly bindsTls?: true;
+  /** Where a listener that names none offers it: everywhere, or where all accounts have what must be stored. */
+  readonly usual?: 'always' | 'whereStored';
 }
 
-/** The mechanisms of one connection, made when its client logs in. */
-interface Terms extends MechanismParts {
-  /** All that the listener may offer. */
-  readonly names: readonly string[];
-  readonly context: LoginContext;
-  readonly tls: TlsState | undefined;
-}
+const BEARER = { needs: 'oauth', carriesTokens: true } as const;
 
-/** Gives a mechanism; `undefined` where it can't work on this connection, so that it's not offered. */
-type Maker = (terms: Terms) => SaslServerFactory | undefined;
+/** Every mechanism that a listener may offer. */
+const TABLE: Readonly<Record<string, Mechanism>> = {
+  PLAIN: { make: () => plainServer, usual: 'always' },
+  LOGIN: { make: () => loginServer, usual: 'always' },
+  [PLUS]: { make: makeScramPlus, stored: 'SCRAM-SHA-256', bindsTls: true, usual: 'whereStored' },
+  'SCRAM-SHA-256': {
+    make: (terms) => makeScram('sha256', terms),
+    stored: 'SCRAM-SHA-256',
+    usual: 'whereStored',
+  },
+  'SCRAM-SHA-1': { make: (terms) => makeScram('sha1', terms), stored: 'SCRAM-SHA-1' },
+  'CRAM-MD5': { make: makeCramMd5, stored: 'clear' },
+  EXTERNAL: { make: offerExternal, needs: 'external' },
+  OAUTHBEARER: { make: (terms) => offerBearer(oauthBearerServer, terms), ...BEARER },
+  XOAUTH2: { make: (terms) => offerBearer(xoauth2Server, terms), ...BEARER },
+  APOP: { make: 'greeting', protocol: 'pop3', stored: 'clear' },
+};
 
-const PLUS = 'SCRAM-SHA-256-PLUS';
-
-const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
-  ['PLAIN', () => plainServer],
-  ['LOGIN', () => loginServer],
-  [PLUS, makeScramPlus],
-  ['SCRAM-SHA-256', (terms) => makeScram('sha256', terms)],
-  ['SCRAM-SHA-1', (terms) => makeScram('sha1', terms)],
-  ['CRAM-MD5', (terms) => () => cramMd5Server(storedAccounts(terms))],
-  ['EXTERNAL', offerExternal],
-  ['OAUTHBEARER', (terms) => offerBearer(oauthBearerServer, terms)],
-  ['XOAUTH2', (terms) => offerBearer(xoauth2Server, terms)],
-]);
-
-/** APOP is a command of POP3, which is offered by the greeting and stands in no list. */
-const APOP = 'APOP';
+const BY_NAME: ReadonlyMap<string, Mechanism> = new Map(Object.entries(TABLE));
 
 /** The mechanisms that a listener may offer, by name. */
-export const MECHANISMS: readonly string[] = [...MAKERS.keys(), APOP];
+export const MECHANISMS: readonly string[] = [...BY_NAME.keys()];
+
+/** What is known of a mechanism; `undefined` where the name is none. */
+export function mechanismNamed(name: string): Mechanism | undefined {
+  return BY_NAME.get(name);
+}
 
 /** Whether a listener for a protocol can offer a mechanism at all. */
 export function isMechanismOf(protocol: string, name: string): boolean {
-  return name !== APOP || protocol === 'pop3';
+  return (mechanismNamed(name)?.protocol ?? protocol) === protocol;
+}
+
+/** The mechanisms that a listener offers which names none. */
+export function usuallyOffered(where: NonNullable<Mechanism['usual']>): readonly string[] {
+  return MECHANISMS.filter((name) => mechanismNamed(name)?.usual === where);
 }
 
 /** Makes what SCRAM needs for all connections. Without a secret, unknown names get new salts at each start. */
@@ -78,17 +91,18 @@ export function offerMechanisms(
   parts: MechanismParts,
   context: LoginContext,
 ): FrontendTerms['mechanisms'] {
-  const make = (tls: TlsState | undefined) =>
+  const makeAll = (tls: TlsState | undefined) =>
     new Map(
       names.flatMap((name) => {
-        const made = MAKERS.get(name)?.({ ...parts, names, context, tls });
+        const make = mechanismNamed(name)?.make;
+        const made = typeof make === 'function' ? make({ ...parts, names, context, tls }) : undefined;
         return made === undefined ? [] : [[name, made] as const];
       }),
     );
-  let last: { readonly tls: TlsState | undefined; readonly offered: ReturnType<typeof make> } | undefined;
+  let last: { readonly tls: TlsState | undefined; readonly offered: ReturnType<typeof makeAll> } | undefined;
   // Greeting, capabilities and login ask each for the same.
   return (tls) => {
-    if (last === undefined || last.tls !== tls) last = { tls, offered: make(tls) };
+    if (last === undefined || last.tls !== tls) last = { tls, offered: makeAll(tls) };
     return last.offered;
   };
 }
@@ -99,53 +113,11 @@ export function offerApop(
   parts: MechanismParts,
   context: LoginContext,
 ): Pick<FrontendTerms, 'apop'> {
-  return names.includes(APOP) ? { apop: () => makeApop(storedAccounts({ ...parts, context })) } : {};
+  return names.some((name) => mechanismNamed(name)?.make === 'greeting')
+    ? { apop: apopOf({ ...parts, context }) }
+    : {};
 }
 
-function offerBearer(
-  server: typeof oauthBearerServer,
-  { oauth, directoryMs: judgeMs, authenticator, context }: Terms,
-): SaslServerFactory | undefined {
-  const admit = (user: Buffer) => authenticator.admit(user, context);
-  return oauth && (() => server({ ...oauth, admit, judgeMs }));
-}
-
-function offerExternal({ external, tls }: Terms): SaslServerFactory | undefined {
-  const certificate = tls?.clientCertificate;
-  return external && certificate && (() => externalServer(certificate, external));
-}
-
-function makeScramPlus(terms: Terms): SaslServerFactory | undefined {
-  const binding = terms.tls?.channelBinding;
-  // What nobody can know stands for the binding of a connection that is gone.
-  return (
-    binding && scramFactory('sha256', () => ({ kind: 'bound', octets: binding() ?? randomBytes(32) }), terms)
-  );
-}
-
-function makeScram(hash: ScramHash, terms: Terms): SaslServerFactory {
-  const plusOffered = terms.names.includes(PLUS) && terms.tls?.channelBinding !== undefined;
-  return scramFactory(hash, () => ({ kind: plusOffered ? 'boundElsewhere' : 'unbound' }), terms);
-}
-
-function scramFactory(hash: ScramHash, channel: () => ChannelUse, terms: Terms): SaslServerFactory {
-  const accounts = storedAccounts(terms);
-  return () => {
-    const find = findScramKeys(hash, beginExchange(accounts, terms.context.guard), terms.scram);
-    return scramServer({ hash, channel: channel(), find });
-  };
-}
-
-function storedAccounts({
-  authenticator,
-  directoryMs,
-  context,
-}: Pick<Terms, 'authenticator' | 'directoryMs' | 'context'>): StoredAccounts {
-  return { directoryMs, credentials: (name, signal) => authenticator.credentials(name, context, signal) };
-}
-
-/** Mechanisms that carry a bearer token. */
-const TOKEN_MECHANISMS: ReadonlySet<string> = new Set(['OAUTHBEARER', 'XOAUTH2']);
 /** PLAIN with three long fields, and room. */
 const PASSWORD_LINE_OCTETS = 12 * 1024;
 /** Tokens with many claims or groups are real: base64 makes 48 KiB of them 64 KiB, and the command stands before. */
@@ -153,5 +125,7 @@ const TOKEN_LINE_OCTETS = 72 * 1024;
 
 /** The longest line of an exchange of any of these mechanisms. */
 export function longestSaslLine(names: readonly string[]): number {
-  return names.some((name) => TOKEN_MECHANISMS.has(name)) ? TOKEN_LINE_OCTETS : PASSWORD_LINE_OCTETS;
+  return names.some((name) => mechanismNamed(name)?.carriesTokens === true)
+    ? TOKEN_LINE_OCTETS
+    : PASSWORD_LINE_OCTETS;
 }

@@ -5,7 +5,8 @@ import type { Frontend, FrontendTerms, MailProtocol } from '../protocols/protoco
 import type { Transport } from '../protocols/transport.ts';
 import type { Observer } from './events.ts';
 import { contextOf, type LoginTerms } from './login.ts';
-import { type MechanismParts, offerApop, offerMechanisms } from './mechanisms.ts';
+import type { MechanismParts } from './mechanism-makers.ts';
+import { offerApop, offerMechanisms } from './mechanisms.ts';
 import type { SessionReport } from './session-report.ts';
 import type { ListenerDomains } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';

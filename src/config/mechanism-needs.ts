@@ -1,15 +1,13 @@
+import { type Mechanism, mechanismNamed } from '../mechanisms.ts';
 import type { ListenerSettings } from '../settings.ts';
 import type { Report } from './report.ts';
 import { valueAt } from './source.ts';
 
-const OAUTH = { part: 'oauth', hint: 'oauth: with the identity providers whose tokens are taken' };
-
-/** The part of the configuration that a mechanism can't do without, and what it is there for. */
-const NEEDS: ReadonlyMap<string, { readonly part: string; readonly hint: string }> = new Map([
-  ['OAUTHBEARER', OAUTH],
-  ['XOAUTH2', OAUTH],
-  ['EXTERNAL', { part: 'external', hint: 'external: { user: email }, or a map' }],
-]);
+/** What to write for a part of the configuration that a mechanism can't do without. */
+const HINTS: Readonly<Record<NonNullable<Mechanism['needs']>, string>> = {
+  oauth: 'oauth: with the identity providers whose tokens are taken',
+  external: 'external: { user: email }, or a map',
+};
 
 /** Reports mechanisms that are offered without the part of the configuration that they work by. */
 export function checkMechanismNeeds(
@@ -22,13 +20,13 @@ export function checkMechanismNeeds(
     if (listener === undefined) continue;
     for (const [at, mechanism] of listener.mechanisms.entries()) {
       const path = ['listeners', index, 'mechanisms', at];
-      const need = NEEDS.get(mechanism);
-      if (need !== undefined && valueAt(data, [need.part]) === undefined) {
-        report.problem(path, `${mechanism} needs the setting ${need.part}`, need.hint);
-      } else if (mechanism === 'EXTERNAL' && !seesCertificates(listener)) {
+      const part = mechanismNamed(mechanism)?.needs;
+      if (part !== undefined && valueAt(data, [part]) === undefined) {
+        report.problem(path, `${mechanism} needs the setting ${part}`, HINTS[part]);
+      } else if (part === 'external' && !seesCertificates(listener)) {
         report.problem(
           path,
-          'EXTERNAL is never offered here, as no client is asked for a certificate',
+          `${mechanism} is never offered here, as no client is asked for a certificate`,
           'tls.clientCertificates, or proxyProtocol from balancers that ask for them',
         );
       }
@@ -47,7 +45,7 @@ function warnOfNoTokens(
   report: Report,
 ): void {
   const offered = listeners.some((listener) =>
-    listener?.mechanisms.some((name) => NEEDS.get(name) === OAUTH),
+    listener?.mechanisms.some((name) => mechanismNamed(name)?.needs === 'oauth'),
   );
   if (valueAt(data, ['oauth']) === undefined || offered) return;
   report.warning(

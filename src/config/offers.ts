@@ -4,24 +4,21 @@ import { valuesOf } from '../../auth/entries/entry.ts';
 import type { LdifOptions } from '../../auth/ldif/ldif.ts';
 import { parseLdif } from '../../auth/ldif/parser.ts';
 import { isClear, splitValue } from '../../auth/passwords/schemes.ts';
-import { isMechanismOf } from '../mechanisms.ts';
+import { isMechanismOf, type Mechanism, mechanismNamed, usuallyOffered } from '../mechanisms.ts';
 import type { DirectorySettings } from './directories.ts';
 import type { Report } from './report.ts';
 import type { ListenerConfig } from './schema-listener.ts';
 import type { Path } from './source.ts';
-
-const ALWAYS: readonly string[] = ['PLAIN', 'LOGIN'];
-const PLUS = 'SCRAM-SHA-256-PLUS';
-const SCRAM: readonly string[] = [PLUS, 'SCRAM-SHA-256'];
-/** They need the password itself. */
-const CLEAR: readonly string[] = ['CRAM-MD5', 'APOP'];
 
 /**
  * Gives what a listener offers that names no mechanisms. SCRAM is offered only where all directories have keys for it:
  * a client takes the strongest that it sees, and many ask for the password again instead of trying another.
  */
 export function usualMechanisms(directories: readonly DirectorySettings[]): readonly string[] {
-  return directories.length > 0 && directories.every(hasScramKeys) ? [...SCRAM, ...ALWAYS] : ALWAYS;
+  const always = usuallyOffered('always');
+  return directories.length > 0 && directories.every(hasScramKeys)
+    ? [...usuallyOffered('whereStored'), ...always]
+    : always;
 }
 
 /** Who reads passwords of a server for no other purpose has keys there; what a file has can be seen. */
@@ -52,13 +49,13 @@ export function checkOffers(
       report.problem(at, `${name} is in the list already`, 'each mechanism once');
     } else if (!isMechanismOf(protocol, name)) {
       report.problem(at, 'APOP is a command of POP3', 'CRAM-MD5, or APOP on a listener for pop3');
-    } else if (name === 'APOP' && tls.mode === 'starttls' && !allowPlaintext) {
+    } else if (mechanismNamed(name)?.make === 'greeting' && tls.mode === 'starttls' && !allowPlaintext) {
       report.problem(
         at,
         'APOP needs a timestamp in the greeting, which comes before STLS, when no login is allowed yet',
         'APOP on a listener with tls: implicit',
       );
-    } else if (name === PLUS && tls.mode === 'none') {
+    } else if (mechanismNamed(name)?.bindsTls === true && tls.mode === 'none') {
       report.problem(at, `${name} binds a login to its TLS, and there is none`, 'SCRAM-SHA-256');
     } else {
       checkServed(name, at, directories, report);
@@ -72,9 +69,9 @@ function checkServed(
   directories: readonly DirectorySettings[],
   report: Report,
 ): void {
-  const needsClear = CLEAR.includes(name);
-  // OAUTHBEARER, EXTERNAL and their like need nothing that is stored.
-  if (directories.length === 0 || (!needsClear && !name.startsWith('SCRAM-'))) return;
+  const stored = mechanismNamed(name)?.stored;
+  if (directories.length === 0 || stored === undefined) return;
+  const needsClear = stored === 'clear';
   const giving = directories.filter(({ kind, options }) => kind === 'ldif' || options.readPasswords);
   if (giving.length === 0) {
     report.problem(
@@ -88,22 +85,21 @@ function checkServed(
       `${name} needs passwords in clear text, and no directory may have them`,
       'SCRAM-SHA-256; or allowCleartext: true for a directory',
     );
-  } else if (!giving.some((directory) => mayServe(name, directory))) {
+  } else if (!giving.some((directory) => mayServe(stored, directory))) {
     report.warning(
       at,
       `no password that is stored in the LDIF file works with ${name}, so nobody can log in by it`,
-      needsClear ? 'SCRAM-SHA-256' : `${name.replace(/-PLUS$/, '')} values of the passwords, or PLAIN`,
+      needsClear ? 'SCRAM-SHA-256' : `${stored} values of the passwords, or PLAIN`,
     );
   }
 }
 
 /** Whether a mechanism works for somebody; what a server has is not known here. */
-function mayServe(name: string, directory: DirectorySettings): boolean {
+function mayServe(needed: Mechanism['stored'], directory: DirectorySettings): boolean {
   if (directory.kind === 'ldap') return true;
   const { allowCleartext } = directory.options;
-  const scheme = name.replace(/-PLUS$/, '');
   return storedSchemes(directory.options).some((schemes) =>
-    schemes.some((stored) => stored === scheme || (allowCleartext && isClear(stored))),
+    schemes.some((stored) => stored === needed || (allowCleartext && isClear(stored))),
   );
 }
 

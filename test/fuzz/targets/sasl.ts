@@ -5,13 +5,8 @@ import { badToken } from '../../../auth/oauth/token.ts';
 import type { Proof, SaslServer, ServerStep } from '../../../auth/sasl.ts';
 import { Secret } from '../../../auth/secret.ts';
 import type { TlsState } from '../../../protocols/transport.ts';
-import {
-  MECHANISMS,
-  type MechanismParts,
-  offerApop,
-  offerMechanisms,
-  scramSupport,
-} from '../../../src/mechanisms.ts';
+import type { MechanismParts } from '../../../src/mechanism-makers.ts';
+import { MECHANISMS, offerApop, offerMechanisms, scramSupport } from '../../../src/mechanisms.ts';
 import { either, garbage, mostly, nasty, number, type Rule, row, times } from '../grammar.ts';
 import { must, Violation, wasSent } from '../oracles.ts';
 import { user } from '../sasl-grammar.ts';
