@@ -5,6 +5,7 @@ import type { LoginContext, LoginGuard } from '../auth/directory.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { type HomeTerms, openHome } from './home.ts';
+import type { NodeHealth } from './routing/node-health.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
@@ -20,6 +21,8 @@ const NOBODY_ASKED: ReadonlySet<Reason> = new Set(['badName', 'throttled']);
 export interface LoginTerms extends HomeTerms {
   readonly authenticator: Authenticator;
   readonly nodes: NodeTable;
+  /** Which nodes are worth a try; all of them if it is left out. */
+  readonly health?: NodeHealth;
 }
 
 /** Where a login came to. */
@@ -53,7 +56,7 @@ export async function takeHome(
   await conclude(attempt);
   const { protocol, client, listener, report } = connection;
   connection.enter(account.name);
-  const members = planRoute(account, protocol.name, terms.nodes);
+  const members = planRoute(account, protocol.name, terms.nodes, terms.health);
   const [{ node: first }] = members;
   nameNode(findings, first);
   if (unverified) {

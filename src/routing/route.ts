@@ -2,6 +2,7 @@ import type { Account } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import { nodeTlsAt } from '../protocols.ts';
 import type { NodeTls } from '../settings.ts';
+import { ALL_USABLE, type NodeHealth } from './node-health.ts';
 import type { KnownNode, NodeTable } from './node-table.ts';
 
 /** A node of an account's home, with what it will be told of the account. */
@@ -24,16 +25,25 @@ const QUOTA_UNIT: Readonly<Record<KnownNode['settings']['kind'], string>> = {
 
 /**
  * The way of an account to its home: the members that may serve it, best first. A name that may not be dialled is
- * passed by where another one may.
+ * passed by where another one may; nodes that are down come last, as nobody knows yet that they still are.
  * @throws {LoginFailure} noHome, homeNotAllowed, or directoryFault when a node must be told what the entry lacks.
  */
-export function planRoute(account: Account, service: string, nodes: NodeTable): Home {
+export function planRoute(
+  account: Account,
+  service: string,
+  nodes: NodeTable,
+  health: NodeHealth = ALL_USABLE,
+): Home {
   if (account.homes.length === 0) {
     const attributes = account.homeAttributes ?? [];
     const lacks = attributes.length === 0 ? 'names no home node' : `has no ${attributes.join(' and no ')}`;
     throw new LoginFailure('noHome', `${account.entry} ${lacks}`);
   }
-  const [first, ...others] = account.homes.flatMap((home) => memberOf(home, account, service, nodes) ?? []);
+  const members = account.homes.flatMap((home) => memberOf(home, account, service, nodes) ?? []);
+  const { usable = [], unusable = [] } = Object.groupBy(members, ({ node }) =>
+    health.usable(node, service) ? 'usable' : 'unusable',
+  );
+  const [first, ...others] = [...usable, ...unusable];
   if (first === undefined) {
     throw new LoginFailure(
       'homeNotAllowed',

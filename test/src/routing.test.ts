@@ -4,6 +4,7 @@ import type { Account } from '../../auth/directory.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
 import type { Trust } from '../../auth/trust.ts';
+import type { NodeHealth } from '../../src/routing/node-health.ts';
 import { NodeTable } from '../../src/routing/node-table.ts';
 import { planRoute } from '../../src/routing/route.ts';
 import type { NodeSettings } from '../../src/settings.ts';
@@ -220,6 +221,15 @@ describe('planRoute', () => {
     const nodes = table('node-a', 'node-b', 'node-c');
 
     const members = planRoute(account(['node-b', 'node-c', 'node-a']), 'imap', nodes);
+
+    expect(members.map((member) => member.node.name)).toEqual(['node-b', 'node-c', 'node-a']);
+  });
+
+  it('puts a node last that can not be used for the service, and leaves it in', () => {
+    const nodes = table('node-a', 'node-b', 'node-c');
+    const health: NodeHealth = { usable: ({ name }, service) => !(name === 'node-a' && service === 'imap') };
+
+    const members = planRoute(account(['node-a', 'node-b', 'node-c']), 'imap', nodes, health);
 
     expect(members.map((member) => member.node.name)).toEqual(['node-b', 'node-c', 'node-a']);
   });
