@@ -151,3 +151,12 @@ export class NodeDialogue {
 function printable(text: string): string {
   return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_TEXT);
 }
+
+/** The node would let a client leave its login, on a connection that it takes for this proxy's. */
+export function offersUnauthenticate(dialogue: NodeDialogue): LoginFailure {
+  return dialogue.failure(
+    'homeNotAllowed',
+    'the node offers UNAUTHENTICATE, by which clients could leave their login and speak on as this proxy: ' +
+      'switch it off there, or set allowUnauthenticate: true',
+  );
+}

@@ -128,6 +128,8 @@ export interface NodeTerms {
   readonly sasl: SaslClient;
   /** What to announce, by ID or XCLIENT; `undefined` for a node that would choke on it. */
   readonly announce: Origin | undefined;
+  /** Whether it may offer UNAUTHENTICATE, by which a client could leave its login and speak on as the proxy. */
+  readonly allowUnauthenticate?: boolean | undefined;
 }
 
 /** What the node said of itself when it let us in. */

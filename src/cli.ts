@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import yargs from 'yargs';
 import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hashCommand } from './commands/hash.ts';
 import { secretCommand } from './commands/secret.ts';
@@ -36,6 +37,7 @@ async function parse(args: readonly string[], terminal: Terminal): Promise<strin
     .command(serveCommand(terminal))
     .command(checkCommand(terminal))
     .command(explainCommand(terminal))
+    .command(doctorCommand(terminal))
     .command(throttleCommand(terminal))
     .command(demoCommand(terminal))
     .command(secretCommand(terminal))
@@ -46,7 +48,8 @@ async function parse(args: readonly string[], terminal: Terminal): Promise<strin
     .example('homing secret --name proxy1', "1. make this proxy's key, and let the nodes know it")
     .example('homing check homing.yaml', '2. check the configuration')
     .example('homing explain ann@example.org -c homing.yaml --login', '3. see where a user would go')
-    .example('homing serve -c homing.yaml', '4. run')
+    .example('homing doctor -c homing.yaml', '4. see that the nodes trust this proxy alone')
+    .example('homing serve -c homing.yaml', '5. run')
     .epilogue(
       'Exit codes: 0 done; 1 failed, with the reason on standard error; 2 not a command line of homing.',
     )

@@ -111,6 +111,7 @@ async function openMember(
       startTls: tls.mode === 'starttls',
       sasl,
       announce: node.settings.kind === 'dovecot' ? { ...origin, forwarded: member.forwarded } : undefined,
+      allowUnauthenticate: node.settings.allowUnauthenticate,
     });
   } finally {
     abandoned.removeEventListener('abort', leave);

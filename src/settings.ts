@@ -141,6 +141,8 @@ export interface NodeSettings {
   readonly trust: Trust;
   /** Names of forwarded values that this node must be given; a login without one of them fails closed. */
   readonly required: readonly string[];
+  /** Takes a node that offers UNAUTHENTICATE (Cyrus). */
+  readonly allowUnauthenticate?: boolean | undefined;
 }
 
 export type NodeTls =

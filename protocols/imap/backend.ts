@@ -1,6 +1,6 @@
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
 import type { Channel } from '../channel.ts';
-import { bareWords, NodeDialogue } from '../node-dialogue.ts';
+import { bareWords, NodeDialogue, offersUnauthenticate } from '../node-dialogue.ts';
 import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
 
 /** Dovecot takes no longer field values; Dovecot 2.3 drops all fields where one name is longer. */
@@ -35,6 +35,10 @@ export async function loginToImapNode(channel: Channel, terms: NodeTerms): Promi
     }
     const welcome = await prove(dialogue, capabilities);
     requireImap(dialogue, welcome);
+    if (welcome.includes('UNAUTHENTICATE') && terms.allowUnauthenticate !== true) {
+      // RFC 8437.
+      throw offersUnauthenticate(dialogue);
+    }
     const { transport, residual } = dialogue.channel.detach();
     return {
       transport,

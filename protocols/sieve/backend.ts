@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoginFailure, Reason } from '../../auth/failure.ts';
 import type { Channel } from '../channel.ts';
-import { NodeDialogue, type NodeFraming } from '../node-dialogue.ts';
+import { NodeDialogue, type NodeFraming, offersUnauthenticate } from '../node-dialogue.ts';
 import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
 import { xclientCommand } from '../xclient.ts';
 import { readSentence, stringOf, type Word, writeString } from './command.ts';
@@ -54,7 +54,9 @@ export async function loginToSieveNode(channel: Channel, terms: NodeTerms): Prom
       await announce(node, terms.announce, capabilities);
     }
     await prove(node);
-    await requireLoginForGood(node);
+    if (terms.allowUnauthenticate !== true) {
+      await requireLoginForGood(node);
+    }
     return { ...dialogue.channel.detach(), welcome: { capabilities: [] } };
   } catch (error) {
     dialogue.channel.close('LOGOUT\r\n');
@@ -136,10 +138,7 @@ async function requireLoginForGood(node: SieveNode): Promise<void> {
   await say(node, 'asking for capabilities', 'CAPABILITY');
   const capabilities = await hearCapabilities(dialogue);
   if (capabilities.has('UNAUTHENTICATE')) {
-    throw dialogue.failure(
-      'homeNotAllowed',
-      'the node offers UNAUTHENTICATE, by which clients could leave their login',
-    );
+    throw offersUnauthenticate(dialogue);
   }
 }
 

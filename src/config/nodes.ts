@@ -33,6 +33,7 @@ export function buildNode(written: NodeConfig, path: Path, context: NodeContext)
     tls,
     trust,
     required: written.requires ?? defaultRequires(written),
+    allowUnauthenticate: written.allowUnauthenticate,
   };
 }
 

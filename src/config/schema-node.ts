@@ -61,6 +61,10 @@ export const nodeSchema = z.strictObject({
     .array(z.string().regex(/^[a-z][a-z0-9_]*$/, { error: 'this is not the name of a forwarded value' }))
     .optional()
     .describe('forwarded values without which a login fails: home, uid, gid, if left out; none for generic'),
+  allowUnauthenticate: z
+    .boolean()
+    .default(false)
+    .describe('takes a node that lets clients leave their login by UNAUTHENTICATE, as Cyrus does'),
 });
 
 export type NodeConfig = z.output<typeof nodeSchema>;

@@ -53,7 +53,13 @@ export function planRoute(
   return [first, ...others];
 }
 
-function memberOf(home: string, account: Account, service: string, nodes: NodeTable): Member | undefined {
+/** A node as a member of an account's home; `undefined` where it may not be dialled for the service. */
+export function memberOf(
+  home: string,
+  account: Account,
+  service: string,
+  nodes: NodeTable,
+): Member | undefined {
   const node = nodes.find(home);
   const port = node?.settings.ports.get(service);
   return node === undefined || port === undefined

@@ -1,0 +1,126 @@
+import type { CommandModule } from 'yargs';
+import { Deadline } from '../../auth/deadline.ts';
+import type { Account } from '../../auth/directory.ts';
+import type { MailProtocol } from '../../protocols/protocol.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { openDirectories } from '../directories.ts';
+import { printable } from '../printable.ts';
+import { PROTOCOLS } from '../protocols.ts';
+import { type KnownNode, NodeTable } from '../routing/node-table.ts';
+import { memberOf } from '../routing/route.ts';
+import {
+  bareMember,
+  type Finding,
+  type Trial,
+  tryRightProof,
+  tryUntold,
+  tryWrongProof,
+} from '../trust-check.ts';
+import { configOption } from './config-option.ts';
+import { OperatorError, type Terminal } from './terminal.ts';
+
+interface DoctorOptions {
+  readonly nodes: readonly string[];
+  readonly config: string;
+  readonly user: string | undefined;
+}
+
+/** `homing doctor`: tries at each node whether it trusts this proxy, and nobody else. */
+export function doctorCommand(terminal: Terminal): CommandModule<object, DoctorOptions> {
+  return {
+    command: 'doctor [nodes..]',
+    describe: 'Try at each node whether it trusts this proxy, and nobody else',
+    builder: (args) =>
+      args
+        .positional('nodes', {
+          type: 'string',
+          array: true,
+          default: [],
+          describe: 'names of nodes; all that the configuration names without a * if there are none',
+        })
+        .options(configOption)
+        .option('user', {
+          type: 'string',
+          describe: 'login name of an account for tests, to be let in at each node',
+        })
+        .example('homing doctor', 'does each node refuse a wrong proof?')
+        .example('homing doctor --user test@example.org', 'and take the right one, with what it is told?')
+        .epilogue(
+          'Ends with code 1 when something is wrong or could not be told. With --user the account is logged in at each ' +
+            'node, where a mailbox may be made for it.',
+        ),
+    handler: (options) => examine(options, terminal),
+  };
+}
+
+async function examine(
+  { nodes: names, config: file, user }: DoctorOptions,
+  { output }: Terminal,
+): Promise<void> {
+  const config = loadConfig(file);
+  const table = new NodeTable(config.settings.nodes);
+  const nodes =
+    names.length === 0 ? namedNodes(config, table) : names.map((name) => requireNode(name, table));
+  if (nodes.length === 0)
+    throw new OperatorError('the configuration names no node without a *: homing doctor NODE');
+  let amiss = 0;
+  for (const node of nodes) {
+    for (const protocol of PROTOCOLS.values()) {
+      if (!node.settings.ports.has(protocol.name)) continue;
+      const account = user === undefined ? undefined : await findAccount(user, protocol, config);
+      for (const { verdict, detail } of await findingsAt(node, protocol, { config, account })) {
+        if (verdict !== 'right') amiss += 1;
+        output.write(`${MARK[verdict]}  ${node.name} ${protocol.name}: ${printable(detail, 1000)}\n`);
+      }
+    }
+  }
+  if (amiss > 0)
+    throw new OperatorError(`${amiss} of the checks above ${amiss === 1 ? 'is' : 'are'} not right`);
+}
+
+const MARK: Readonly<Record<Finding['verdict'], string>> = {
+  right: 'ok     ',
+  wrong: 'WRONG  ',
+  unknown: 'unknown',
+};
+/** Nobody leaves before the end: whoever waits here presses Ctrl-C. */
+const NEVER = new AbortController().signal;
+
+function namedNodes({ settings }: Config, table: NodeTable): readonly KnownNode[] {
+  return settings.nodes.flatMap(({ name }) => table.find(name) ?? []);
+}
+
+function requireNode(name: string, table: NodeTable): KnownNode {
+  const node = table.find(name);
+  if (node === undefined) throw new OperatorError(`${name} is not in the node table: logins can't go there`);
+  return node;
+}
+
+async function findAccount(user: string, { name: service }: MailProtocol, config: Config): Promise<Account> {
+  await using directories = openDirectories(config.directories, config.settings, () => undefined);
+  using deadline = new Deadline(config.settings.times.directoryMs, NEVER);
+  const account = await directories.authenticator.lookup(Buffer.from(user), { service }, deadline.signal);
+  if (account === undefined) throw new OperatorError(`no directory has an account of the name ${user}`);
+  return account;
+}
+
+async function findingsAt(
+  node: KnownNode,
+  protocol: MailProtocol,
+  { config, account }: { readonly config: Config; readonly account: Account | undefined },
+): Promise<readonly Finding[]> {
+  const bare = bareMember(node, protocol);
+  if (bare === undefined) return [];
+  const trial: Trial = {
+    protocol,
+    terms: { times: config.settings.times, leadsToUs: () => false },
+    signal: NEVER,
+  };
+  const wrong = await tryWrongProof(bare, trial);
+  if (account === undefined || node.settings.trust.kind === 'replay' || wrong.verdict === 'unknown')
+    return [wrong];
+  const told = memberOf(node.name, account, protocol.name, new NodeTable(config.settings.nodes));
+  if (told === undefined) return [wrong];
+  const right = await tryRightProof(told, account, trial);
+  return right.verdict === 'right' ? [wrong, right, await tryUntold(told, account, trial)] : [wrong, right];
+}

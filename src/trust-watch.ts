@@ -1,0 +1,135 @@
+/** Keeps logins from nodes that would let anyone in. */
+import { Deadline } from '../auth/deadline.ts';
+import { LoginFailure } from '../auth/failure.ts';
+import type { MailProtocol } from '../protocols/protocol.ts';
+import type { Observer } from './events.ts';
+import type { KnownNode } from './routing/node-table.ts';
+import type { Home, Member } from './routing/route.ts';
+import { bareMember, type Finding } from './trust-check.ts';
+
+/** How it is found out, and how often. */
+export interface TrustWatchTerms {
+  /** Tries a wrong proof at a port of a node. */
+  readonly check: (member: Member, protocol: MailProtocol, signal: AbortSignal) => Promise<Finding>;
+  /** From one check to the next. */
+  readonly everyMs: number;
+  /** One check may take so long. */
+  readonly checkMs: number;
+  readonly protocols: ReadonlyMap<string, MailProtocol>;
+  readonly observe: Observer;
+}
+
+interface Watched {
+  readonly node: KnownNode;
+  readonly protocol: MailProtocol;
+  /** When to look, by the clock of `performance`. */
+  dueMs: number;
+  trustsAnyone: boolean;
+}
+
+/** A pattern may stand for any number of names; who can edit an entry could make them up. */
+const MAX_WATCHED = 10_000;
+const AT_A_TIME = 4;
+const TICK_MS = 1000;
+/** Of a node that could not be asked. */
+const AGAIN_MS = 60_000;
+
+/**
+ * Tries a wrong proof at each node, at the start or when a login first goes there, and again from time to time. A node
+ * that takes it gets no logins until it refuses one. Nobody waits for it: what a node has always done is not urgent.
+ */
+export class TrustWatch implements Disposable {
+  readonly #terms: TrustWatchTerms;
+  readonly #watched = new Map<string, Watched>();
+  readonly #closing = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #running = 0;
+
+  constructor(terms: TrustWatchTerms) {
+    this.#terms = terms;
+    this.#timer = setInterval(() => this.#look(), TICK_MS).unref();
+  }
+
+  /** Watches all ports of a node from now on. */
+  watch(node: KnownNode): void {
+    for (const protocol of this.#terms.protocols.values()) {
+      if (node.settings.ports.has(protocol.name)) this.#add(node, protocol);
+    }
+  }
+
+  /**
+   * Leaves the members out that trust anyone.
+   * @throws {LoginFailure} `homeNotAllowed` when none is left.
+   */
+  admit(members: Home, service: string): Home {
+    for (const { node } of members) {
+      const protocol = this.#terms.protocols.get(service);
+      if (protocol !== undefined) this.#add(node, protocol);
+    }
+    const [first, ...others] = members.filter(
+      ({ node }) => this.#watched.get(keyOf(node, service))?.trustsAnyone !== true,
+    );
+    if (first === undefined) {
+      const names = members.map(({ node }) => node.name).join(', ');
+      throw new LoginFailure('homeNotAllowed', `node ${names}: it takes wrong proofs for right (homing doctor)`);
+    }
+    return [first, ...others];
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#closing.abort(new Error('the proxy is stopping'));
+  }
+
+  #add(node: KnownNode, protocol: MailProtocol): void {
+    const key = keyOf(node, protocol.name);
+    if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED || node.settings.trust.kind === 'replay') return;
+    this.#watched.set(key, { node, protocol, dueMs: 0, trustsAnyone: false });
+    this.#look();
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    for (const watched of this.#watched.values()) {
+      if (this.#running >= AT_A_TIME) return;
+      if (watched.dueMs <= nowMs) void this.#check(watched);
+    }
+  }
+
+  async #check(watched: Watched): Promise<void> {
+    const { node, protocol } = watched;
+    const member = bareMember(node, protocol);
+    if (member === undefined) return;
+    watched.dueMs = Number.POSITIVE_INFINITY;
+    this.#running += 1;
+    using deadline = new Deadline(this.#terms.checkMs, this.#closing.signal);
+    try {
+      const finding = await this.#terms.check(member, protocol, deadline.signal);
+      this.#conclude(watched, finding);
+    } catch (error) {
+      this.#terms.observe({ event: 'bug', detail: String(error) });
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  #conclude(watched: Watched, { verdict, detail }: Finding): void {
+    const { node, protocol, trustsAnyone } = watched;
+    const { everyMs, observe } = this.#terms;
+    watched.dueMs = performance.now() + (verdict === 'unknown' ? AGAIN_MS : everyMs);
+    if (verdict === 'unknown' || trustsAnyone === (verdict === 'wrong')) return;
+    watched.trustsAnyone = verdict === 'wrong';
+    observe({
+      event: 'nodeTrust',
+      node: node.name,
+      nodeEntry: node.settings.name,
+      protocol: protocol.name,
+      trustsAnyone: watched.trustsAnyone,
+      detail,
+    });
+  }
+}
+
+function keyOf({ name }: KnownNode, service: string): string {
+  return `${name} ${service}`;
+}
