@@ -206,6 +206,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
       loginWithSpareMs: times.loginWithSpare,
       failureMs: times.failure,
       halfCloseMs: times.halfClose,
+      trustCheckMs: times.trustCheck === 0 ? undefined : times.trustCheck,
     },
     limits,
     names: buildNames(names),

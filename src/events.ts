@@ -20,6 +20,7 @@ export type Event =
   | LoginEvent
   | ClientCertificateRefused
   | MemberFailed
+  | NodeTrust
   | SessionEnd
   | ConnectionEnd
   | ConnectionRefused
@@ -156,6 +157,17 @@ export interface MemberFailed {
   /** As in `LoginEvent`. */
   readonly nodeEntry?: string;
   readonly reason: Reason;
+  readonly detail: string;
+}
+
+/** A node was found to take wrong proofs for right, so that it gets no logins; or to refuse them again. */
+export interface NodeTrust {
+  readonly event: 'nodeTrust';
+  readonly node: string;
+  /** As in `LoginEvent`. */
+  readonly nodeEntry: string;
+  readonly protocol: string;
+  readonly trustsAnyone: boolean;
   readonly detail: string;
 }
 

@@ -19,6 +19,8 @@ export function entryFor(event: Event): Entry {
       return event.renewed ? CERTIFICATE_RENEWED : CERTIFICATE_AT_START;
     case 'revocationListInUse':
       return event.renewed ? LISTS_RENEWED : LISTS_AT_START;
+    case 'nodeTrust':
+      return event.trustsAnyone ? NODE_TRUSTS_ANYONE : NODE_REFUSES_AGAIN;
     case 'directoryState':
       return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
     case 'configWarning':
@@ -110,6 +112,11 @@ const CERTIFICATE_RENEWED: Entry = { level: 'info', message: 'certificate was re
 const CERTIFICATE_AT_START: Entry = { level: 'debug', message: 'certificate is in use' };
 const LISTS_RENEWED: Entry = { level: 'info', message: 'lists of revoked certificates were renewed' };
 const LISTS_AT_START: Entry = { level: 'debug', message: 'lists of revoked certificates are in use' };
+const NODE_TRUSTS_ANYONE: Entry = { level: 'error', message: 'node trusts anyone, it gets no logins' };
+const NODE_REFUSES_AGAIN: Entry = {
+  level: 'info',
+  message: 'node refuses wrong proofs again, it gets logins',
+};
 const DIRECTORY_UP: Entry = { level: 'info', message: 'directory server is usable' };
 // Another server may stand in; logins that find none are errors by themselves.
 const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not usable' };
@@ -118,7 +125,7 @@ const OTHER: Readonly<
   Record<
     Exclude<
       Event['event'],
-      'login' | 'connectionEnd' | 'certificateInUse' | 'revocationListInUse' | 'directoryState'
+      'login' | 'connectionEnd' | 'certificateInUse' | 'revocationListInUse' | 'nodeTrust' | 'directoryState'
     >,
     Entry
   >

@@ -10,6 +10,7 @@ import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
 import type { ListenerDomains } from './settings.ts';
+import type { TrustWatch } from './trust-watch.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
@@ -23,6 +24,8 @@ export interface LoginTerms extends HomeTerms {
   readonly nodes: NodeTable;
   /** Which nodes are worth a try; all of them if it is left out. */
   readonly health?: NodeHealth;
+  /** Keeps logins from nodes that trust anyone; `undefined` where nobody looks. */
+  readonly trustWatch?: Pick<TrustWatch, 'admit'> | undefined;
 }
 
 /** Where a login came to. */
@@ -56,7 +59,8 @@ export async function takeHome(
   await conclude(attempt);
   const { protocol, client, listener, report } = connection;
   connection.enter(account.name);
-  const members = planRoute(account, protocol.name, terms.nodes, terms.health);
+  const planned = planRoute(account, protocol.name, terms.nodes, terms.health);
+  const members = terms.trustWatch?.admit(planned, protocol.name) ?? planned;
   const [{ node: first }] = members;
   nameNode(findings, first);
   if (unverified) {

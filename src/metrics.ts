@@ -79,6 +79,12 @@ function count(meters: Meters, event: Event): void {
     case 'memberFailed':
       meters.nodeFailures.inc({ node: event.nodeEntry ?? 'other', reason: event.reason });
       break;
+    case 'nodeTrust':
+      meters.nodeTrustsAnyone.set(
+        { node: event.nodeEntry, protocol: event.protocol },
+        event.trustsAnyone ? 1 : 0,
+      );
+      break;
     case 'revocationListInUse':
       if (event.expires !== undefined) {
         meters.listExpiry.set({ file: event.file }, Date.parse(event.expires) / 1000);
@@ -268,6 +274,12 @@ function makeMeters(registry: Registry) {
       name: 'homing_certificate_expiry_timestamp_seconds',
       help: 'When the certificate that clients are shown ends, by its file, in seconds since 1970.',
       labelNames: ['file'],
+      registers,
+    }),
+    nodeTrustsAnyone: new Gauge({
+      name: 'homing_node_trusts_anyone',
+      help: 'Whether the node takes wrong proofs for right, so that it gets no logins.',
+      labelNames: ['node', 'protocol'],
       registers,
     }),
     listExpiry: new Gauge({

@@ -5,6 +5,7 @@ import { CertificateStore } from './certificates.ts';
 import type { Connections } from './connection-metrics.ts';
 import { sessionsByDescriptors } from './descriptors.ts';
 import type { Listening, Observer } from './events.ts';
+import type { HomeTerms } from './home.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { scramSupport } from './mechanisms.ts';
 import { PROTOCOLS } from './protocols.ts';
@@ -13,6 +14,8 @@ import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
 import type { LimitSettings, Settings } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';
+import { tryWrongProof } from './trust-check.ts';
+import { TrustWatch, type TrustWatchTerms } from './trust-watch.ts';
 import { UserSessions } from './user-sessions.ts';
 import { Waiting } from './waiting.ts';
 
@@ -46,8 +49,12 @@ export async function startProxy(
   const { limits } = settings;
   const most = withinDescriptors(limits.connections, observe);
   const sessions = new Sessions(most);
+  const leadsToUs = (node: Transport): boolean => listening.some((listener) => isSame(node, listener));
+  const nodes = new NodeTable(settings.nodes);
+  const trustWatch = watchTrust(settings, { times: settings.times, leadsToUs }, observe);
   const context = {
     authenticator,
+    trustWatch,
     observe,
     throttle,
     waiting: new Waiting({
@@ -60,12 +67,12 @@ export async function startProxy(
       perUser: limits.sessionsPerUser,
       perUserAndAddress: limits.sessionsPerUserAndAddress,
     }),
-    nodes: new NodeTable(settings.nodes),
+    nodes,
     times: settings.times,
     external: settings.external,
     oauth,
     scram: scramSupport(settings.decoys),
-    leadsToUs: (node: Transport) => listening.some((listener) => isSame(node, listener)),
+    leadsToUs,
   };
   const secured = settings.listeners.flatMap(({ tls }) => (tls.mode === 'none' ? [] : [tls]));
   const certificates = new CertificateStore(secured, observe);
@@ -91,9 +98,14 @@ export async function startProxy(
     observe(event);
   }
   await certificates.watch();
+  for (const { name } of settings.nodes) {
+    const node = nodes.find(name);
+    if (node !== undefined) trustWatch?.watch(node);
+  }
   const stop = async (graceMs: number): Promise<void> => {
     observe({ event: 'stopping', sessions: sessions.size });
     certificates[Symbol.dispose]();
+    trustWatch?.[Symbol.dispose]();
     for (const listener of listeners) {
       listener.close();
     }
@@ -106,6 +118,17 @@ export async function startProxy(
     limits: limitsOf({ ...limits, connections: most }),
   });
   return { listening, stop, connections, reloadCertificates, [Symbol.asyncDispose]: () => stop(0) };
+}
+
+function watchTrust(
+  { times: { trustCheckMs: everyMs, nodeMs: checkMs } }: Settings,
+  terms: HomeTerms,
+  observe: Observer,
+): TrustWatch | undefined {
+  if (everyMs === undefined) return undefined;
+  const check: TrustWatchTerms['check'] = (member, protocol, signal) =>
+    tryWrongProof(member, { protocol, terms, signal });
+  return new TrustWatch({ check, everyMs, checkMs, protocols: PROTOCOLS, observe });
 }
 
 function limitsOf(limits: LimitSettings): ReadonlyMap<string, number> {

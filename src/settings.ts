@@ -172,6 +172,8 @@ export interface TimeSettings {
   readonly loginWithSpareMs: number;
   /** A failed login is answered this long after it was sent, at the earliest. */
   readonly failureMs: number;
+  /** From one trial of a node's trust to the next; `undefined` for none. */
+  readonly trustCheckMs?: number | undefined;
   /** How long the other direction may go on after one side's FIN. */
   readonly halfCloseMs: number;
 }

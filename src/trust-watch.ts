@@ -71,7 +71,10 @@ export class TrustWatch implements Disposable {
     );
     if (first === undefined) {
       const names = members.map(({ node }) => node.name).join(', ');
-      throw new LoginFailure('homeNotAllowed', `node ${names}: it takes wrong proofs for right (homing doctor)`);
+      throw new LoginFailure(
+        'homeNotAllowed',
+        `node ${names}: it takes wrong proofs for right (homing doctor)`,
+      );
     }
     return [first, ...others];
   }
@@ -83,7 +86,8 @@ export class TrustWatch implements Disposable {
 
   #add(node: KnownNode, protocol: MailProtocol): void {
     const key = keyOf(node, protocol.name);
-    if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED || node.settings.trust.kind === 'replay') return;
+    if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED || node.settings.trust.kind === 'replay')
+      return;
     this.#watched.set(key, { node, protocol, dueMs: 0, trustsAnyone: false });
     this.#look();
   }

@@ -65,10 +65,16 @@ async function examine(
     throw new OperatorError('the configuration names no node without a *: homing doctor NODE');
   let amiss = 0;
   for (const node of nodes) {
-    for (const protocol of PROTOCOLS.values()) {
-      if (!node.settings.ports.has(protocol.name)) continue;
-      const account = user === undefined ? undefined : await findAccount(user, protocol, config);
-      for (const { verdict, detail } of await findingsAt(node, protocol, { config, account })) {
+    const protocols = [...PROTOCOLS.values()].filter(({ name }) => node.settings.ports.has(name));
+    // At the same time: nodes answer wrong proofs late.
+    const examined = await Promise.all(
+      protocols.map(async (protocol) => {
+        const account = user === undefined ? undefined : await findAccount(user, protocol, config);
+        return { protocol, findings: await findingsAt(node, protocol, { config, account }) };
+      }),
+    );
+    for (const { protocol, findings } of examined) {
+      for (const { verdict, detail } of findings) {
         if (verdict !== 'right') amiss += 1;
         output.write(`${MARK[verdict]}  ${node.name} ${protocol.name}: ${printable(detail, 1000)}\n`);
       }

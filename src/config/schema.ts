@@ -26,6 +26,9 @@ const timesSchema = z.strictObject({
   halfClose: duration
     .prefault('5s')
     .describe('how long a relayed session may go on in one direction after the other has ended'),
+  trustCheck: delay
+    .prefault('1h')
+    .describe('how often a node is tried whether it refuses a wrong proof; 0s for never'),
   stop: duration.prefault('300s').describe('how long sessions may go on after SIGTERM'),
 });
 

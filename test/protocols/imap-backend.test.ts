@@ -94,15 +94,18 @@ describe('the proxy at an IMAP node', () => {
   });
 
   it('tells the client nothing that belongs before the login, nor UNAUTHENTICATE (A40)', async () => {
-    const { session } = await visit(
-      imap,
-      DOVECOT,
-      () =>
-        'L OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED AUTH=PLAIN SASL-IR UNAUTHENTICATE IDLE] hi\r\n',
-      TERMS,
-    );
+    const node: NodeReply = () =>
+      'L OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED AUTH=PLAIN SASL-IR UNAUTHENTICATE IDLE] hi\r\n';
+    const allowed = await visit(imap, DOVECOT, node, { ...TERMS, allowUnauthenticate: true });
 
-    expect(session?.welcome.capabilities).toEqual(['IMAP4rev1', 'IDLE']);
+    expect(allowed.session?.welcome.capabilities).toEqual(['IMAP4rev1', 'IDLE']);
+  });
+
+  it('does not stay where clients could leave their login by UNAUTHENTICATE (A40, RFC 8437)', async () => {
+    const refused = await visit(imap, DOVECOT, () => OK.replace('IDLE', 'UNAUTHENTICATE'), TERMS);
+
+    expect(reason(refused)).toBe('homeNotAllowed');
+    expect(refused.session).toBeUndefined();
   });
 
   it('H19 keeps what the node sends behind its OK', async () => {

@@ -1,0 +1,155 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Secret } from '../../auth/secret.ts';
+import { createProver, type Trust } from '../../auth/trust.ts';
+import type { Event } from '../../src/events.ts';
+import { PROTOCOLS } from '../../src/protocols.ts';
+import type { Member } from '../../src/routing/route.ts';
+import type { TimeSettings } from '../../src/settings.ts';
+import { bareMember, type Finding, tryWrongProof } from '../../src/trust-check.ts';
+import { TrustWatch } from '../../src/trust-watch.ts';
+import { ScriptedServer } from '../support/scripted-server.ts';
+
+const KEY = new Secret(Buffer.from('0123456789abcdef0123456789abcdef'));
+const IMAP = PROTOCOLS.get('imap');
+if (IMAP === undefined) throw new Error('there is no IMAP');
+
+function memberAt(port: number, trust: Trust): Member {
+  const settings = {
+    name: 'node-a.example.org',
+    host: '127.0.0.1',
+    kind: 'generic' as const,
+    ports: new Map([['imap', port]]),
+    tls: { mode: 'none' as const },
+    trust,
+    required: [],
+  };
+  const node = { name: settings.name, host: settings.host, settings, prover: createProver(trust) };
+  const member = IMAP && bareMember(node, IMAP);
+  if (member === undefined) throw new Error('the node has no port');
+  return member;
+}
+
+/** A node that says these lines, one for each line that it hears. */
+async function nodeThatSays(...answers: readonly ((heard: string) => string)[]): Promise<ScriptedServer> {
+  return await ScriptedServer.start(async (socket, line) => {
+    socket.write('* OK [CAPABILITY IMAP4rev1 SASL-IR] ready\r\n');
+    for (const answer of answers) socket.write(`${answer(await line())}\r\n`);
+  });
+}
+
+function serverFirst(heard: string): string {
+  const first = Buffer.from(heard.split(' ').at(-1) ?? '', 'base64').toString();
+  const nonce = /r=([^,]+)/.exec(first)?.[1];
+  return `+ ${Buffer.from(`r=${nonce}node,s=c2FsdHNhbHRzYWx0,i=4096`).toString('base64')}`;
+}
+
+async function tried(node: ScriptedServer, kind: 'scram-sha-256' | 'cram-sha256'): Promise<Finding> {
+  if (IMAP === undefined) throw new Error('there is no IMAP');
+  const trial = {
+    protocol: IMAP,
+    terms: { times: { nodeMs: 5000, connectMs: 5000 } as TimeSettings, leadsToUs: () => false },
+    signal: new AbortController().signal,
+  };
+  return await tryWrongProof(memberAt(node.port, { kind, name: 'proxy1', key: KEY }), trial);
+}
+
+describe('a wrong proof, tried at a node', () => {
+  it('is refused by a node that is right', async () => {
+    await using node = await nodeThatSays(serverFirst, () => 'L NO [AUTHORIZATIONFAILED] no');
+
+    expect(await tried(node, 'scram-sha-256')).toEqual({
+      verdict: 'right',
+      detail: 'it refuses a wrong proof',
+    });
+  });
+
+  it('is found out where the node calls it right, though its signature is nothing to this proxy', async () => {
+    const signed = `+ ${Buffer.from(`v=${Buffer.alloc(32).toString('base64')}`).toString('base64')}`;
+    await using node = await nodeThatSays(serverFirst, () => signed);
+
+    expect(await tried(node, 'scram-sha-256')).toMatchObject({
+      verdict: 'wrong',
+      detail: expect.stringContaining('takes a wrong proof for right'),
+    });
+  });
+
+  it('is found out where the node lets it in', async () => {
+    await using node = await nodeThatSays(
+      () => '+ PDFAbm9kZT4=',
+      () => 'L OK [CAPABILITY IMAP4rev1] in',
+    );
+
+    expect(await tried(node, 'cram-sha256')).toMatchObject({ verdict: 'wrong' });
+  });
+
+  it('tells nothing of a node that is down', async () => {
+    const node = await nodeThatSays();
+    await node[Symbol.asyncDispose]();
+
+    expect(await tried(node, 'scram-sha-256')).toMatchObject({
+      verdict: 'unknown',
+      detail: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+});
+
+describe('the watch over the trust of nodes', () => {
+  function setUp(findings: readonly Finding[]) {
+    vi.useFakeTimers();
+    const member = memberAt(143, { kind: 'scram-sha-256', name: 'proxy1', key: KEY });
+    const events: Event[] = [];
+    const left = [...findings];
+    let checks = 0;
+    const watch = new TrustWatch({
+      check: async () => {
+        checks += 1;
+        return left.shift() ?? { verdict: 'right', detail: '' };
+      },
+      everyMs: 3_600_000,
+      checkMs: 15_000,
+      protocols: PROTOCOLS,
+      observe: (event) => events.push(event),
+    });
+    const dispose = (): void => {
+      watch[Symbol.dispose]();
+      vi.useRealTimers();
+    };
+    return { watch, member, events, checks: () => checks, [Symbol.dispose]: dispose };
+  }
+
+  it('keeps logins from a node that trusts anyone, until it refuses a wrong proof', async () => {
+    using at = setUp([{ verdict: 'wrong', detail: 'it takes anything' }]);
+    at.watch.watch(at.member.node);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(() => at.watch.admit([at.member], 'imap')).toThrow(/takes wrong proofs/);
+    expect(at.events).toMatchObject([
+      { event: 'nodeTrust', trustsAnyone: true, detail: 'it takes anything' },
+    ]);
+    await vi.advanceTimersByTimeAsync(3_601_000);
+
+    expect(at.watch.admit([at.member], 'imap')).toEqual([at.member]);
+    expect(at.events.at(-1)).toMatchObject({ event: 'nodeTrust', trustsAnyone: false });
+  });
+
+  it('leaves another member of the home to those who have one', async () => {
+    using at = setUp([{ verdict: 'wrong', detail: '' }]);
+    const other = { ...at.member, node: { ...at.member.node, name: 'node-b.example.org' } };
+    at.watch.watch(at.member.node);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(at.watch.admit([at.member, other], 'imap')).toEqual([other]);
+  });
+
+  it('looks at a node when a login first goes there, again after a minute if it could not tell, and tells nobody', async () => {
+    using at = setUp([{ verdict: 'unknown', detail: 'down' }]);
+
+    expect(at.watch.admit([at.member], 'imap')).toEqual([at.member]);
+    at.watch.admit([at.member], 'imap');
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect(at.checks()).toBe(1);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(at.checks()).toBe(2);
+    expect(at.events).toEqual([]);
+  });
+});
