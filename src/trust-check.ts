@@ -29,7 +29,7 @@ export interface Trial {
 /** Names nobody; nodes write it into their logs. */
 const NOBODY = 'homing-trust-check';
 /** Stands for the port of a client that there is none of; Dovecot takes no 0. */
-export const DISCARD_PORT = 9;
+const DISCARD_PORT = 9;
 
 /** A node as a member that is told of no account; `undefined` where it has no port for the protocol. */
 export function bareMember(node: KnownNode, protocol: MailProtocol): Member | undefined {
