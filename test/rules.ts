@@ -90,7 +90,10 @@ const IMAP_EXTENSIONS: readonly Rule[] = [
     id: 'X7',
     rule: '8-bit octets in LOGIN are taken as they are; bad UTF-8 is a failed login, no crash (RFC 6855)',
   },
-  { id: 'X8', rule: 'UNAUTHENTICATE of a node is not told to clients (RFC 8437)' },
+  {
+    id: 'X8',
+    rule: 'a node that offers UNAUTHENTICATE gets no logins, and if that is allowed it is not told to clients (RFC 8437)',
+  },
   { id: 'X9', rule: 'COMPRESS is not offered before login (RFC 4978)' },
   { id: 'X10', rule: 'ENABLE before login is answered as Dovecot does, and enables nothing (RFC 5161)' },
   {
@@ -259,7 +262,7 @@ const ATTACKS: readonly Rule[] = [
     untested:
       'smoothing belongs to the resilience of nodes (breaker, connect queue, spread), which is still to come',
   },
-  { id: 'A40', rule: "a node's UNAUTHENTICATE is hidden from clients" },
+  { id: 'A40', rule: 'no client can leave its login by UNAUTHENTICATE and speak on as the proxy' },
 ];
 
 const HOSTILE_NODES: readonly Rule[] = [

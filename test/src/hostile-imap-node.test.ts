@@ -197,13 +197,19 @@ const HELD_BACK: readonly Misbehaviour[] = [
     name: 'H17 A6 has octets in its capabilities that are none',
     on: { response: 'L OK [CAPABILITY IMAP4rev1 \0EVIL EV\rIL EVIL\xff IDLE] x\r\n' },
   },
-  {
-    name: 'A40 X8 can UNAUTHENTICATE',
-    on: { response: 'L OK [CAPABILITY IMAP4rev1 UNAUTHENTICATE IDLE] EVIL\r\n' },
-  },
 ];
 
+const CAN_UNAUTHENTICATE: Misbehaviour = {
+  name: 'A40 X8 can UNAUTHENTICATE',
+  on: { response: 'L OK [CAPABILITY IMAP4rev1 UNAUTHENTICATE IDLE] EVIL\r\n' },
+  answer: 'notAllowed',
+};
+
 describe('a login at an IMAP node', () => {
+  it.each(inAllModes([CAN_UNAUTHENTICATE]))('that %s is refused, by TLS %s', async (_name, mode, row) => {
+    await expectWithstood('imap', mode, row);
+  });
+
   it.each(inAllModes(REFUSED))('that %s fails, by TLS %s', async (_name, mode, row) => {
     await expectWithstood('imap', mode, row);
   });

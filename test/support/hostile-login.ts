@@ -24,7 +24,7 @@ export interface Misbehaviour {
   readonly dribbleMs?: number;
   readonly nodeMs?: number;
   /** What becomes of the login; unavailable by default. */
-  readonly answer?: 'in' | 'inUse' | 'tooMany';
+  readonly answer?: 'in' | 'inUse' | 'tooMany' | 'notAllowed';
 }
 
 type ProtocolName = 'imap' | 'pop3';
@@ -62,6 +62,7 @@ const ANSWERS = {
     unavailable: /^a NO \[UNAVAILABLE\] Temporary failure; try again later\. \[ref:[\w-]{22}\]$/,
     tooMany: /^a NO \[LIMIT\] Too many connections\.$/,
     inUse: /^a NO \[INUSE\] The mailbox is in use; try again later\.$/,
+    notAllowed: /^a NO \[CONTACTADMIN\] /,
     in: /^a OK \[CAPABILITY IMAP4rev1 IDLE\] Logged in$/,
     noop: /^n OK /,
   },
@@ -69,6 +70,7 @@ const ANSWERS = {
     unavailable: /^-ERR \[SYS\/TEMP\] Temporary failure; try again later\. \[ref:[\w-]{22}\]$/,
     tooMany: /^-ERR \[IN-USE\] Too many connections\.$/,
     inUse: /^-ERR \[IN-USE\] The maildrop is in use; try again later\.$/,
+    notAllowed: /^-ERR \[SYS\/PERM\] /,
     in: /^\+OK Logged in\.$/,
     noop: /^\+OK/,
   },
@@ -162,7 +164,7 @@ async function expectToldOperator(
   if (answer === 'in') {
     expect(login.result).toBe('ok');
   } else {
-    expect(login.result).toMatch(/^node[A-Z]/);
+    expect(login.result).toMatch(answer === 'notAllowed' ? /^homeNotAllowed$/ : /^node[A-Z]/);
     expect(login.detail).toMatch(/^(?:node home: .|TLS to )/);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: none of them may stand in a log line.
     expect(login.detail).not.toMatch(/[\x00-\x1f\x7f-\uffff]/);
