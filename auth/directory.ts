@@ -1,3 +1,4 @@
+import type { DirectoryChange, FollowObserver } from './directory-changes.ts';
 import type { Reason } from './failure.ts';
 import type { Secret } from './secret.ts';
 
@@ -65,6 +66,8 @@ export interface Account {
   readonly name: string;
   /** Distinguished name of the entry. */
   readonly entry: string;
+  /** What the entry keeps when it is renamed: entryUUID. */
+  readonly id?: string;
   /** Names of the home nodes, best first; empty if the entry names none. */
   readonly homes: readonly string[];
   /** Attributes that may name them. */
@@ -135,6 +138,16 @@ export interface Directory extends AsyncDisposable {
    * be asked for passwords. @throws {LoginFailure} as above.
    */
   readonly stored?: StoredLookup;
+  /**
+   * Tells of changes until the signal is aborted; it goes on by itself after whatever fails, and then tells that changes
+   * may have been missed. Absent where it is not to be followed.
+   */
+  follow?(signal: AbortSignal, observe: FollowObserver): AsyncIterable<DirectoryChange>;
+  /**
+   * Reads an account again by its distinguished name; `undefined` when it is gone, or no account any more.
+   * @throws {LoginFailure} as above.
+   */
+  reread?(entry: string, context: DirectoryContext, signal: AbortSignal): Promise<Account | undefined>;
   /** Says why no login could be answered now; `undefined` when one could. */
   whyNotReady(signal: AbortSignal): Promise<string | undefined>;
 }

@@ -1,6 +1,6 @@
 /** The certificates that are in use, which change while sessions go on: a renewal is for new handshakes alone. */
 import { X509Certificate } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { fileState } from '../auth/file-state.ts';
 import type { Observer } from './events.ts';
 import type {
   CredentialPart,
@@ -100,7 +100,7 @@ export class CertificateStore implements Disposable {
 
   async #look(act: (shared: Shared, state: string) => void): Promise<void> {
     for (const shared of this.#shared.values()) {
-      const states = await Promise.all(shared.source.files.map(stateOf));
+      const states = await Promise.all(shared.source.files.map(fileState));
       act(shared, states.join());
     }
   }
@@ -212,15 +212,4 @@ function refusedIfEnded(part: CredentialPart): CredentialPart {
   if (validToDate.getTime() >= Date.now()) return part;
   const why = `the certificate of ${subject.replaceAll('\n', ', ')} ended on ${validTo}`;
   return { kind: 'refused', file: part.file, why };
-}
-
-/** Changes when a file is written, or replaced by another one of that name. */
-async function stateOf(file: string): Promise<string> {
-  try {
-    const { ino, size, mtimeMs } = await stat(file);
-    return `${ino}:${size}:${mtimeMs}`;
-  } catch {
-    // Gone for a moment, or for good: reading it tells which, when it is to be read.
-    return 'none';
-  }
 }

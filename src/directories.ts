@@ -4,6 +4,7 @@ import { openLdap } from '../auth/ldap/ldap.ts';
 import { openLdif } from '../auth/ldif/ldif.ts';
 import type { DirectorySettings } from './config/directories.ts';
 import type { Observer } from './events.ts';
+import { Following } from './following.ts';
 import type { Settings } from './settings.ts';
 
 /** Whether a balancer may send clients. */
@@ -18,6 +19,8 @@ export interface Directories extends AsyncDisposable {
   readonly authenticator: Authenticator;
   /** Whether a login could be answered now, and which directories could not. */
   readiness(signal: AbortSignal): Promise<Readiness>;
+  /** Begins to follow those that are to be followed. The caller disposes of it first. */
+  follow(): Following;
 }
 
 /** Opens all directories, and tells of their servers as events. */
@@ -27,12 +30,14 @@ export function openDirectories(
   observe: Observer,
 ): Directories {
   const realms = settings.map((directory) => ({
+    name: directory.name,
     domains: directory.domains,
     directory: openDirectory(directory, observe),
   }));
   return {
     authenticator: createAuthenticator({ realms, names: terms.names, delegates: terms.delegates ?? [] }),
     readiness: (signal) => readinessOf(realms, signal),
+    follow: () => new Following(realms, observe),
     [Symbol.asyncDispose]: async () => {
       for (const { directory } of realms) await directory[Symbol.asyncDispose]();
     },

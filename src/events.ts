@@ -1,3 +1,4 @@
+import type { DirectoryChange, FollowMode } from '../auth/directory-changes.ts';
 import type { Reason } from '../auth/failure.ts';
 import type { DepartureCause } from '../protocols/protocol.ts';
 import type { CounterKind } from './throttle/counters.ts';
@@ -28,6 +29,8 @@ export type Event =
   | ThrottleForgotten
   | Repeated
   | DirectoryState
+  | FollowState
+  | DirectoryChanged
   | LinesDropped
   | Bug;
 
@@ -257,6 +260,24 @@ export interface DirectoryState {
   readonly server: string;
   readonly up: boolean;
   readonly detail?: string;
+}
+
+/** How the changes of a directory are learned of has changed. */
+export interface FollowState {
+  readonly event: 'followState';
+  /** An LDAP URL with the base, or the path of a file. */
+  readonly directory: string;
+  readonly following: FollowMode;
+  /** Which server tells them, or why nobody does. */
+  readonly detail?: string;
+}
+
+/** A directory told of a change that may matter; for the metrics. */
+export interface DirectoryChanged {
+  readonly event: 'directoryChange';
+  /** As in `FollowState`. */
+  readonly directory: string;
+  readonly kind: DirectoryChange['kind'];
 }
 
 /** Log lines that were lost, as nobody read them; the log says it of itself when it's read again. */

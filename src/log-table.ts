@@ -23,6 +23,8 @@ export function entryFor(event: Event): Entry {
       return event.trustsAnyone ? NODE_TRUSTS_ANYONE : NODE_REFUSES_AGAIN;
     case 'directoryState':
       return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
+    case 'followState':
+      return event.following === 'off' ? FOLLOWING_NOT : FOLLOWING;
     case 'configWarning':
     case 'listening':
     case 'adminListening':
@@ -37,6 +39,7 @@ export function entryFor(event: Event): Entry {
     case 'connectionRefused':
     case 'throttleStart':
     case 'throttleForgotten':
+    case 'directoryChange':
     case 'repeated':
     case 'linesDropped':
     case 'bug':
@@ -121,11 +124,21 @@ const DIRECTORY_UP: Entry = { level: 'info', message: 'directory server is usabl
 // Another server may stand in; logins that find none are errors by themselves.
 const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not usable' };
 
+const FOLLOWING: Entry = { level: 'info', message: 'directory is followed' };
+// Logins ask the directory itself; what is late is that changes reach sessions that go on.
+const FOLLOWING_NOT: Entry = { level: 'warn', message: 'directory is not followed, changes are not seen' };
+
 const OTHER: Readonly<
   Record<
     Exclude<
       Event['event'],
-      'login' | 'connectionEnd' | 'certificateInUse' | 'revocationListInUse' | 'nodeTrust' | 'directoryState'
+      | 'login'
+      | 'connectionEnd'
+      | 'certificateInUse'
+      | 'revocationListInUse'
+      | 'nodeTrust'
+      | 'directoryState'
+      | 'followState'
     >,
     Entry
   >
@@ -149,6 +162,7 @@ const OTHER: Readonly<
   connectionRefused: { level: 'warn', message: 'connection refused' },
   throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
   throttleForgotten: { level: 'warn', message: 'failed logins were forgotten by an operator' },
+  directoryChange: { level: 'debug', message: 'directory has changed' },
   repeated: { level: 'info', message: 'the same again, several times' },
   linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
   bug: { level: 'error', message: 'bug in the proxy' },

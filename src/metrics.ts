@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { FollowMode } from '../auth/directory-changes.ts';
 import { WIRE_ANSWER } from '../auth/failure.ts';
 import { type Connections, watchConnections } from './connection-metrics.ts';
 import type { ConnectionEnd, ConnectionRefused, Event, LoginEvent, Observer, SessionEnd } from './events.ts';
@@ -66,6 +67,14 @@ function count(meters: Meters, event: Event): void {
     case 'directoryState':
       meters.directoryUp.set({ server: event.server }, event.up ? 1 : 0);
       break;
+    case 'followState':
+      for (const mode of FOLLOW_MODES) {
+        meters.following.set({ directory: event.directory, mode }, event.following === mode ? 1 : 0);
+      }
+      break;
+    case 'directoryChange':
+      meters.directoryChanges.inc({ directory: event.directory, kind: event.kind });
+      break;
     case 'bug':
       meters.bugs.inc();
       break;
@@ -106,6 +115,8 @@ function count(meters: Meters, event: Event): void {
       break;
   }
 }
+
+const FOLLOW_MODES: readonly FollowMode[] = ['sync', 'poll', 'watch', 'off'];
 
 const REFUSALS: Readonly<Record<ConnectionRefused['why'], true>> = {
   tooManyConnections: true,
@@ -262,6 +273,18 @@ function makeMeters(registry: Registry) {
       name: 'homing_directory_server_up',
       help: 'Whether a directory server is usable.',
       labelNames: ['server'],
+      registers,
+    }),
+    following: new Gauge({
+      name: 'homing_directory_following',
+      help: 'How the changes of a directory are learned of: 1 for the mode of now; off is none.',
+      labelNames: ['directory', 'mode'],
+      registers,
+    }),
+    directoryChanges: new Counter({
+      name: 'homing_directory_changes_total',
+      help: 'Changes that directories told of; doubtful is that some may have been missed.',
+      labelNames: ['directory', 'kind'],
       registers,
     }),
     throttleStarts: new Counter({

@@ -9,6 +9,7 @@ import {
   LessThanEqualsFilter,
   NotFilter,
   OrFilter,
+  PresenceFilter,
   SubstringFilter,
 } from 'ldapts';
 import type { LoginName } from '../directory.ts';
@@ -18,6 +19,8 @@ export interface LoginFilter {
   readonly template: string;
   /** Gives the filter for one login; `undefined` when it asks for the domain of a name that has none. */
   fill(login: LoginName): Filter | undefined;
+  /** Finds all that some login name may find, and maybe more. */
+  readonly any: Filter;
 }
 
 /** A search filter, or another setting of the schema, that can't be used. */
@@ -47,6 +50,7 @@ export function parseLoginFilter(template: string): LoginFilter {
   return {
     template,
     fill: (login) => (needsDomain && login.domain === undefined ? undefined : fillFilter(parsed, login)),
+    any: anyFilter(parsed),
   };
 }
 
@@ -59,6 +63,21 @@ function parse(template: string): Filter {
       cause: error,
     });
   }
+}
+
+function anyFilter(filter: Filter): Filter {
+  if (!/%[und]/.test(filter.toString())) {
+    return filter;
+  }
+  if (filter instanceof AndFilter) {
+    return new AndFilter({ filters: filter.filters.map(anyFilter) });
+  }
+  if (filter instanceof OrFilter) {
+    return new OrFilter({ filters: filter.filters.map(anyFilter) });
+  }
+  // A negation may hold for an entry without the attribute, and a rule may have none.
+  const attribute = 'attribute' in filter ? String(filter.attribute) : 'objectClass';
+  return new PresenceFilter({ attribute });
 }
 
 function fillFilter(filter: Filter, login: LoginName): Filter {

@@ -1,4 +1,4 @@
-import type { Filter } from 'ldapts';
+import { type Filter, OrFilter } from 'ldapts';
 import type { Account, Bar, DirectoryContext, LoginName } from '../directory.ts';
 import { LoginFailure } from '../failure.ts';
 import { escapeDnValue } from './dn.ts';
@@ -62,6 +62,9 @@ export interface AccountSearch {
   readonly template: { readonly base: string; readonly filter: string };
 }
 
+/** Attribute of what an entry keeps when it is renamed (RFC 4530). */
+export const ENTRY_ID = 'entryUUID';
+
 /** Checks a schema once, at start. @throws {SchemaError} saying what can't be used. */
 export function compileSchema(options: SchemaOptions): Schema {
   if (options.filters.length === 0) {
@@ -99,6 +102,22 @@ export function searchesFor(schema: Schema, login: LoginName): readonly AccountS
   });
 }
 
+/** Where all accounts are, and a filter that finds them, and maybe more. */
+export function searchForAll(schema: Schema): {
+  readonly base: string;
+  readonly scope: SchemaOptions['scope'];
+  readonly filter: Filter;
+} {
+  const { base, scope } = schema.options;
+  const filters = schema.filters.map(({ any }) => any);
+  return {
+    // Above the place of the domain; a DN's separators are escaped in its values.
+    base: base.replace(/^.*%d[^,]*,?\s*/s, ''),
+    scope: base.includes('%d') ? 'sub' : scope,
+    filter: new OrFilter({ filters }),
+  };
+}
+
 /**
  * Makes an account of its entry.
  * @throws {LoginFailure} `directoryFault` when the entry can't be an account.
@@ -113,9 +132,11 @@ export function accountOf(schema: Schema, entry: Entry, context: DirectoryContex
     );
   }
   const wanting = withoutDomain(options.forward, name);
+  const [id] = valuesOf(entry, ENTRY_ID);
   const account: Account = {
     name,
     entry: entry.dn,
+    ...(id !== undefined && { id }),
     homes: homesOf(options, entry),
     homeAttributes: options.home,
     forwarded: forwardedOf(options.forward, entry, name),

@@ -47,6 +47,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [53, 'unwillingToPerform'],
   [54, 'loopDetect'],
   [80, 'other'],
+  [4096, 'syncRefreshRequired'],
 ]);
 
 /** A code with its name: `49 invalidCredentials`. */

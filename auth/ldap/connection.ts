@@ -3,7 +3,6 @@ import {
   AbandonRequest,
   BindRequest,
   ExtendedRequest,
-  type Filter,
   type Message,
   PasswordPolicyControl,
   SearchRequest,
@@ -11,53 +10,12 @@ import {
 } from 'ldapts';
 import { whyAborted } from '../deadline.ts';
 import type { Entry } from '../entries/entry.ts';
-import type { Secret } from '../secret.ts';
 import { BerError, elementOctets } from './ber.ts';
 import { resultText } from './codes.ts';
 import { type LdapMessage, type LdapOperation, type LdapResult, readLdapMessage } from './message.ts';
-
-/** A server that could not be asked: `connect` never got there, the others lost a connection or an answer. */
-export class LdapUnreachable extends Error {
-  override readonly name = 'LdapUnreachable';
-  readonly stage: 'connect' | 'lost' | 'timeout' | 'busy';
-
-  constructor(message: string, options: ErrorOptions & { readonly stage: LdapUnreachable['stage'] }) {
-    super(message, options);
-    this.stage = options.stage;
-  }
-}
-
-/** A simple bind that names somebody: without a DN or a password it would be anonymous (RFC 4513 section 5.1). */
-export class SimpleBind {
-  readonly dn: string;
-  readonly #password: Secret;
-
-  private constructor(dn: string, password: Secret) {
-    this.dn = dn;
-    this.#password = password;
-  }
-
-  /** @returns `undefined` where the bind would prove nothing. */
-  static of(dn: string, password: Secret): SimpleBind | undefined {
-    return dn.trim() === '' || password.octets.length === 0 ? undefined : new SimpleBind(dn, password);
-  }
-
-  get password(): string {
-    return this.#password.octets.toString('utf8');
-  }
-}
-
-export interface LdapSearch {
-  readonly base: string;
-  readonly scope: 'base' | 'one' | 'sub';
-  readonly filter: Filter;
-  readonly attributes: readonly string[];
-}
-
-export interface LdapSearchResult extends LdapResult {
-  /** No more than were asked for. */
-  readonly entries: readonly Entry[];
-}
+import type { LdapSearch, LdapSearchResult, LdapStream, LdapStreamed } from './search.ts';
+import type { SimpleBind } from './simple-bind.ts';
+import { LdapUnreachable } from './unreachable.ts';
 
 /** Two tell "one" from "several". */
 const SIZE_LIMIT = 2;
@@ -70,6 +28,8 @@ const START_TLS = '1.3.6.1.4.1.1466.20037';
 interface Pending {
   readonly operation: LdapOperation;
   readonly entries: Entry[];
+  /** Takes what comes of a stream. @throws {BerError} which ends the connection. */
+  readonly take?: ((message: LdapStreamed) => void) | undefined;
   readonly finish: (result: LdapSearchResult) => void;
   readonly fail: (error: LdapUnreachable) => void;
 }
@@ -115,20 +75,19 @@ export class LdapConnection {
   }
 
   search(search: LdapSearch, signal: AbortSignal): Promise<LdapSearchResult> {
-    const { base, scope, filter, attributes } = search;
-    const messageId = this.#takeId();
-    const request = new SearchRequest({
-      messageId,
-      baseDN: base,
-      scope,
-      filter,
-      attributes: attributes.length === 0 ? ['1.1'] : [...attributes],
-      derefAliases: 'never',
-      sizeLimit: SIZE_LIMIT,
-    });
-    return this.#request('search', request, signal, () => {
-      this.#socket.write(new AbandonRequest({ messageId: this.#takeId(), abandonId: messageId }).write());
-    });
+    return this.#searchAs({ ...search, sizeLimit: SIZE_LIMIT }, undefined, signal);
+  }
+
+  /**
+   * Searches, and hands over each message as it comes: nothing is kept. Between the packets of a stream others have
+   * their turn. When `take` throws a BerError, the connection ends.
+   */
+  stream(
+    search: LdapStream,
+    take: (message: LdapStreamed) => void,
+    signal: AbortSignal,
+  ): Promise<LdapResult> {
+    return this.#searchAs(search, take, signal);
   }
 
   bind(bind: SimpleBind, signal: AbortSignal): Promise<LdapResult> {
@@ -139,7 +98,7 @@ export class LdapConnection {
       controls: [new PasswordPolicyControl()],
     });
     // A bind can't be abandoned (RFC 4511 section 4.11), and nobody would know who the connection then is.
-    return this.#request('bind', request, signal, () => this.close());
+    return this.#request('bind', request, signal, { giveUp: () => this.close() });
   }
 
   /**
@@ -150,7 +109,7 @@ export class LdapConnection {
     const messageId = this.#takeId();
     this.#lastId = messageId;
     const request = new ExtendedRequest({ messageId, oid: START_TLS });
-    const result = await this.#request('extended', request, signal, () => this.close());
+    const result = await this.#request('extended', request, signal, { giveUp: () => this.close() });
     if (result.code !== 0 || this.#received.length > 0) {
       this.close();
       const why = result.code === 0 ? 'octets behind its answer' : resultText(result, new Map());
@@ -169,11 +128,33 @@ export class LdapConnection {
     }
   }
 
+  #searchAs(
+    { base, scope, filter, attributes, sizeLimit, controls = [] }: LdapStream,
+    take: Pending['take'],
+    signal: AbortSignal,
+  ): Promise<LdapSearchResult> {
+    const messageId = this.#takeId();
+    const request = new SearchRequest({
+      messageId,
+      baseDN: base,
+      scope,
+      filter,
+      attributes: attributes.length === 0 ? ['1.1'] : [...attributes],
+      derefAliases: 'never',
+      sizeLimit,
+      ...(controls.length > 0 && { controls: [...controls] }),
+    });
+    const abandon = (): void => {
+      this.#socket.write(new AbandonRequest({ messageId: this.#takeId(), abandonId: messageId }).write());
+    };
+    return this.#request('search', request, signal, { giveUp: abandon, take });
+  }
+
   #request(
     operation: LdapOperation,
     message: Message,
     signal: AbortSignal,
-    giveUp: () => void,
+    { giveUp, take }: { giveUp: () => void; take?: Pending['take'] },
   ): Promise<LdapSearchResult> {
     if (this.#end !== undefined) {
       return Promise.reject(this.#end);
@@ -205,6 +186,7 @@ export class LdapConnection {
     this.#pending.set(message.messageId, {
       operation,
       entries: [],
+      take,
       finish: (result) => {
         settle();
         resolve(result);
@@ -233,6 +215,15 @@ export class LdapConnection {
       }
       this.#fail(error.message);
     }
+    this.#restIfFlooded();
+  }
+
+  /** Libuv reads a socket again and again while it has more, and a server may send a whole directory. */
+  #restIfFlooded(): void {
+    if (this.#end === undefined && [...this.#pending.values()].some(({ take }) => take !== undefined)) {
+      this.#socket.pause();
+      setImmediate(() => this.#socket.resume());
+    }
   }
 
   #cut(): Buffer | undefined {
@@ -255,8 +246,8 @@ export class LdapConnection {
       // The end of a search must never pass for a bind that succeeded.
       throw new BerError(`what ends or belongs to a ${kind} is no answer to a ${pending.operation}`);
     }
-    if (message.kind === 'entry' && pending !== undefined && pending.entries.length < SIZE_LIMIT) {
-      pending.entries.push(message.entry);
+    if (pending !== undefined && (message.kind === 'entry' || message.kind === 'intermediate')) {
+      takeFound(message, pending);
     }
     if (message.kind === 'result') {
       // Message 0 is the notice of disconnection; an unknown one answers what was abandoned.
@@ -290,5 +281,15 @@ export class LdapConnection {
   #takeId(): number {
     this.#nextId = this.#nextId >= MAX_ID ? 1 : this.#nextId + 1;
     return this.#nextId;
+  }
+}
+
+function takeFound(message: LdapStreamed, { take, entries }: Pending): void {
+  if (take !== undefined) {
+    take(message);
+  } else if (message.kind === 'intermediate') {
+    throw new BerError('an intermediate response is no answer to a plain request');
+  } else if (entries.length < SIZE_LIMIT) {
+    entries.push(message.entry);
   }
 }

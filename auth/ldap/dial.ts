@@ -2,7 +2,9 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Secret } from '../secret.ts';
 import { LDAP_CODE, resultText, SERVICE_BIND_HINTS } from './codes.ts';
-import { LdapConnection, LdapUnreachable, SimpleBind } from './connection.ts';
+import { LdapConnection } from './connection.ts';
+import { SimpleBind } from './simple-bind.ts';
+import { LdapUnreachable } from './unreachable.ts';
 
 /** Where a server is, and how it is told from a false one. */
 export interface LdapTarget {

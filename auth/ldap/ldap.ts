@@ -9,16 +9,25 @@ import type {
   StoredLookup,
 } from '../directory.ts';
 import { type Entry, valuesOf } from '../entries/entry.ts';
-import { accountOf, type Schema, searchesFor } from '../entries/schema.ts';
+import { accountOf, ENTRY_ID, type Schema, searchesFor, searchForAll } from '../entries/schema.ts';
 import { LoginFailure } from '../failure.ts';
 import { verifyStored } from '../passwords/stored-password.ts';
 import type { Secret } from '../secret.ts';
 import { LDAP_CODE, resultText, searchHints } from './codes.ts';
-import { SimpleBind } from './connection.ts';
 import type { LdapTarget, ServiceAccount } from './dial.ts';
-import { type Asked, type BindVerdict, findingOf, readBindResult, readOnlyEntry } from './results.ts';
+import { followLdap, type LdapFollowTerms } from './follow.ts';
+import { PASSWORD_CHANGED, passwordVersionOf } from './password-version.ts';
+import {
+  type Asked,
+  type BindVerdict,
+  findingOf,
+  readBindResult,
+  readOnlyEntry,
+  readReread,
+} from './results.ts';
 import { LdapServer, type ServerObserver } from './server.ts';
 import { LdapServers, type ServerOrder } from './servers.ts';
+import { SimpleBind } from './simple-bind.ts';
 
 export interface LdapOptions {
   /** Servers with the same data. */
@@ -38,13 +47,9 @@ export interface LdapOptions {
   readonly operationMs: number;
   /** Binds at a time, to each server. */
   readonly maxBinds: number;
+  /** How changes are learned of; `undefined` where nobody wants to know. */
+  readonly follow?: LdapFollowTerms | undefined;
 }
-
-/**
- * When a password was changed, in OpenLDAP with ppolicy and in Active Directory. Not modifyTimestamp: there a failed
- * bind changes it.
- */
-const PASSWORD_CHANGED = ['pwdChangedTime', 'pwdLastSet'];
 
 /** Makes a directory of LDAP servers. It connects when it is first asked. */
 export function openLdap(options: LdapOptions, onState: ServerObserver): Directory {
@@ -53,6 +58,7 @@ export function openLdap(options: LdapOptions, onState: ServerObserver): Directo
 
 class LdapDirectory implements Directory {
   readonly stored?: StoredLookup;
+  readonly follow?: NonNullable<Directory['follow']>;
   readonly #options: LdapOptions;
   readonly #servers: LdapServers;
 
@@ -67,6 +73,10 @@ class LdapDirectory implements Directory {
     if (options.readPasswords) {
       this.stored = (login, context, signal) => this.#readStored(login, context, signal);
     }
+    const { follow } = options;
+    if (follow !== undefined) {
+      this.follow = (signal, observe) => followLdap({ ...options, ...follow }, signal, observe);
+    }
   }
 
   async find(login: LoginName, context: DirectoryContext, signal: AbortSignal): Promise<Found | undefined> {
@@ -76,12 +86,11 @@ class LdapDirectory implements Directory {
     if (entry === undefined) {
       return undefined;
     }
-    const changed = PASSWORD_CHANGED.flatMap((attribute) => valuesOf(entry, attribute)).join();
     const by = verify === 'node' ? '' : ` (by ${verify} as ${entry.dn})`;
     return {
       entry: entry.dn,
       name: valuesOf(entry, schema.options.name)[0],
-      passwordVersion: verify === 'node' ? undefined : changed,
+      passwordVersion: verify === 'node' ? undefined : passwordVersionOf(entry),
       verify: async (password, limit) => {
         const verdict = await this.#verify(entry, password, limit);
         context.trace?.('password', verdict === 'leftToNode' ? 'left to the node' : `${verdict}${by}`);
@@ -98,6 +107,17 @@ class LdapDirectory implements Directory {
   ): Promise<Account | undefined> {
     const entry = await this.#search(login, [], context, signal);
     return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+  }
+
+  async reread(entry: string, context: DirectoryContext, signal: AbortSignal): Promise<Account | undefined> {
+    const { schema } = this.#options;
+    const { filter } = searchForAll(schema);
+    const attributes = [...schema.attributes, ENTRY_ID, ...PASSWORD_CHANGED];
+    return await this.#servers.ask(async (server) => {
+      const result = await server.search({ base: entry, scope: 'base', filter, attributes }, signal);
+      const found = readReread(result, `${entry} at ${server.url}`);
+      return found && accountOf(schema, found, context);
+    }, signal);
   }
 
   /** Looks at the base, since a login can't be answered either where that is missing or may not be seen. */
@@ -163,7 +183,7 @@ class LdapDirectory implements Directory {
     const { schema } = this.#options;
     const { base, filter } = search;
     const { scope } = schema.options;
-    const attributes = [...schema.attributes, ...PASSWORD_CHANGED, ...extra];
+    const attributes = [...schema.attributes, ENTRY_ID, ...PASSWORD_CHANGED, ...extra];
     let url = '';
     const result = await this.#servers.ask((server) => {
       url = server.url;

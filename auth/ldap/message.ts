@@ -13,7 +13,20 @@ export interface LdapResult {
 
 /** What a server sends. */
 export type LdapMessage =
-  | { readonly kind: 'entry'; readonly id: number; readonly entry: Entry }
+  | {
+      readonly kind: 'entry';
+      readonly id: number;
+      readonly entry: Entry;
+      /** What the controls behind it hold, for who asked for some. */
+      readonly controls?: Buffer;
+    }
+  /** Something said before the end of an operation (RFC 4511 section 4.13). */
+  | {
+      readonly kind: 'intermediate';
+      readonly id: number;
+      readonly name: string | undefined;
+      readonly value: Buffer | undefined;
+    }
   /** A referral to other servers: never followed. */
   | { readonly kind: 'reference'; readonly id: number }
   | {
@@ -26,6 +39,11 @@ export type LdapMessage =
 /** Which request a result ends. */
 export type LdapOperation = 'search' | 'bind' | 'extended';
 
+/** IntermediateResponse with its name and value, which ldapts does not know. */
+const INTERMEDIATE = 0x79;
+const RESPONSE_NAME = 0x80;
+const RESPONSE_VALUE = 0x81;
+const CONTROLS = 0xa0;
 /** Inside the warning (0xa0) the same tag counts grace logins; here, on the level above, it is the error. */
 const POLICY_ERROR = 0x81;
 /** An entry has a few attributes, and a user in many groups some thousand values. */
@@ -39,7 +57,14 @@ export function readLdapMessage(octets: Buffer): LdapMessage {
   const id = readNumber(idElement);
   switch (operation?.tag) {
     case ProtocolOperation.LDAP_RES_SEARCH_ENTRY:
-      return { kind: 'entry', id, entry: readEntry(operation, reader) };
+      return {
+        kind: 'entry',
+        id,
+        entry: readEntry(operation, reader),
+        ...(controls?.tag === CONTROLS && { controls: controls.content }),
+      };
+    case INTERMEDIATE:
+      return readIntermediate(id, operation, reader);
     case ProtocolOperation.LDAP_RES_SEARCH_REF:
       return { kind: 'reference', id };
     case ProtocolOperation.LDAP_RES_SEARCH:
@@ -61,6 +86,16 @@ function readEntry(operation: Element, reader: ElementReader): Entry {
     attributes.set(textOf(description).toLowerCase(), reader.read(contentOf(values)).map(textOf));
   }
   return { dn: textOf(dn), attributes };
+}
+
+function readIntermediate(id: number, operation: Element, reader: ElementReader): LdapMessage {
+  const parts = reader.read(operation.content);
+  return {
+    kind: 'intermediate',
+    id,
+    name: parts.find(({ tag }) => tag === RESPONSE_NAME)?.content.toString('utf8'),
+    value: parts.find(({ tag }) => tag === RESPONSE_VALUE)?.content,
+  };
 }
 
 function readResult(operation: Element, controls: Element | undefined, reader: ElementReader): LdapResult {

@@ -3,8 +3,8 @@ import { ambiguityOf, type Entry } from '../entries/entry.ts';
 import type { AccountSearch } from '../entries/schema.ts';
 import { LoginFailure } from '../failure.ts';
 import { codeWithName, LDAP_CODE, resultText, searchHints } from './codes.ts';
-import type { LdapSearchResult } from './connection.ts';
 import type { LdapResult } from './message.ts';
+import type { LdapSearchResult } from './search.ts';
 
 /** What a directory said to a user's bind: `right`, or why the password does not get in. */
 export type BindVerdict = Exclude<PasswordVerdict, 'leftToNode'>;
@@ -89,6 +89,20 @@ export function readOnlyEntry(result: LdapSearchResult, { search, login, url }: 
     reasonOf(result),
     `${resultText(withoutName(result, login), searchHints(base))} ${where}`,
   );
+}
+
+/**
+ * Gives the entry that was asked for by its name; `undefined` when it is gone.
+ * @throws {LoginFailure} when that could not be told.
+ */
+export function readReread(result: LdapSearchResult, what: string): Entry | undefined {
+  if (result.code === LDAP_CODE.success) {
+    return result.entries[0];
+  }
+  if (result.code === LDAP_CODE.noSuchObject) {
+    return undefined;
+  }
+  throw new LoginFailure(reasonOf(result), `${resultText(result, NO_HINTS)} (${what})`);
 }
 
 /** What a search found, in a few words for `homing explain`. */

@@ -2,15 +2,12 @@ import { PresenceFilter } from 'ldapts';
 import { Deadline, whyAborted } from '../deadline.ts';
 import { Gate } from '../gate.ts';
 import { codeWithName, LDAP_CODE } from './codes.ts';
-import {
-  type LdapConnection,
-  type LdapSearch,
-  type LdapSearchResult,
-  LdapUnreachable,
-  type SimpleBind,
-} from './connection.ts';
+import type { LdapConnection } from './connection.ts';
 import { dialAsService, dialLdap, type LdapTarget, type ServiceAccount } from './dial.ts';
 import type { LdapResult } from './message.ts';
+import type { LdapSearch, LdapSearchResult } from './search.ts';
+import type { SimpleBind } from './simple-bind.ts';
+import { LdapUnreachable } from './unreachable.ts';
 
 /** Told once when a server can be used at first or again, and once when it can't. */
 export type ServerObserver = (server: string, up: boolean, detail: string | undefined) => void;

@@ -1,6 +1,6 @@
 import { LoginFailure } from '../failure.ts';
-import { LdapUnreachable } from './connection.ts';
 import type { LdapServer } from './server.ts';
+import { LdapUnreachable } from './unreachable.ts';
 
 /** In which order equal servers are asked: the first that is up, or each in turn. */
 export type ServerOrder = 'failover' | 'roundRobin';

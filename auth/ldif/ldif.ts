@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type {
   Account,
   Directory,
@@ -6,13 +7,16 @@ import type {
   LoginName,
   StoredCredentials,
 } from '../directory.ts';
+import { ChangeQueue, type DirectoryChange, type FollowObserver } from '../directory-changes.ts';
 import { isBelow } from '../entries/dn.ts';
 import { ambiguityOf, type Entry, valuesOf } from '../entries/entry.ts';
 import { matchesFilter } from '../entries/filter-match.ts';
-import { accountOf, type Schema, searchesFor } from '../entries/schema.ts';
+import { accountOf, ENTRY_ID, type Schema, searchesFor, searchForAll } from '../entries/schema.ts';
 import { LoginFailure } from '../failure.ts';
+import { KeyedHash } from '../keyed-hash.ts';
 import { verifyStored } from '../passwords/stored-password.ts';
 import { parseLdif } from './parser.ts';
+import { FileWatch } from './watch.ts';
 
 export interface LdifOptions {
   /** The file's content. */
@@ -20,7 +24,19 @@ export interface LdifOptions {
   readonly schema: Schema;
   /** Takes stored passwords in clear text. */
   readonly allowCleartext: boolean;
+  /** The file itself, where it is to be read again when it changes. */
+  readonly file?: LdifFile | undefined;
 }
+
+/** A file that may change. */
+export interface LdifFile {
+  readonly path: string;
+  /** @throws {Error} that says why it can't be read. */
+  read(): Buffer;
+}
+
+/** More changes than this that nobody took put everything in doubt. */
+const MAX_WAITING = 10_000;
 
 /**
  * Makes a directory of an LDIF file, with the filters and the schema of a server.
@@ -32,11 +48,17 @@ export function openLdif(options: LdifOptions): Directory {
 
 class LdifDirectory implements Directory {
   readonly #options: LdifOptions;
-  readonly #entries: readonly Entry[];
+  readonly follow?: NonNullable<Directory['follow']>;
+  readonly #hash = new KeyedHash();
+  #entries: readonly Entry[];
 
   constructor(options: LdifOptions) {
+    const { content, file } = options;
     this.#options = options;
-    this.#entries = parseLdif(options.content);
+    this.#entries = parseLdif(content);
+    if (file !== undefined) {
+      this.follow = (signal, observe) => this.#follow(file, signal, observe);
+    }
   }
 
   async find(login: LoginName, context: DirectoryContext): Promise<Found | undefined> {
@@ -46,8 +68,7 @@ class LdifDirectory implements Directory {
       entry && {
         entry: entry.dn,
         name: valuesOf(entry, schema.options.name)[0],
-        // A file never changes, so its entries need no version.
-        passwordVersion: 'file',
+        passwordVersion: this.#versionOf(entry),
         verify: async (password, signal) => {
           const verdict = await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
           context.trace?.('password', verdict);
@@ -73,6 +94,13 @@ class LdifDirectory implements Directory {
     return { account, values: valuesOf(entry, schema.options.password), allowCleartext };
   }
 
+  async reread(dn: string, context: DirectoryContext): Promise<Account | undefined> {
+    const entry = this.#entries.find((other) => other.dn === dn);
+    return entry === undefined || !isAccount(this.#options.schema, entry)
+      ? undefined
+      : accountOf(this.#options.schema, entry, context);
+  }
+
   async whyNotReady(): Promise<undefined> {
     // A file that was read can always be asked.
   }
@@ -96,4 +124,85 @@ class LdifDirectory implements Directory {
     }
     return undefined;
   }
+
+  async *#follow(file: LdifFile, signal: AbortSignal, observe: FollowObserver) {
+    const changes = new ChangeQueue(MAX_WAITING);
+    const stop = (): void => changes.end();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) {
+      stop();
+    }
+    observe('watch', file.path);
+    using _watch = new FileWatch(file.path, () => this.#takeUp(file, changes, observe));
+    try {
+      yield* changes;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Takes the file's entries, or leaves what is in use where there is anything wrong with it. */
+  #takeUp(file: LdifFile, changes: ChangeQueue, observe: FollowObserver): void {
+    const before = this.#entries;
+    try {
+      this.#entries = parseLdif(file.read());
+    } catch (error) {
+      // Of the file system, the parser, or the configuration: in any case it can't be used.
+      const why = error instanceof Error ? error.message : String(error);
+      observe('off', `${file.path}: ${why}; the entries that were read last stay`);
+      return;
+    }
+    observe('watch', file.path);
+    for (const change of this.#changesSince(before)) {
+      changes.push(change);
+    }
+  }
+
+  *#changesSince(before: readonly Entry[]): Iterable<DirectoryChange> {
+    const { schema } = this.#options;
+    const old = new Map(before.map((entry) => [entry.dn, entry]));
+    for (const entry of this.#entries) {
+      const earlier = old.get(entry.dn);
+      const wasAccount = earlier !== undefined && isAccount(schema, earlier);
+      if (!isAccount(schema, entry)) {
+        continue;
+      }
+      old.delete(entry.dn);
+      if (!wasAccount || !isDeepStrictEqual(earlier.attributes, entry.attributes)) {
+        yield this.#changed(entry);
+      }
+    }
+    for (const { dn, attributes } of old.values()) {
+      if (isAccount(schema, { dn, attributes })) {
+        yield { kind: 'removed', entry: dn, id: idOf({ dn, attributes }) };
+      }
+    }
+  }
+
+  #changed(entry: Entry): DirectoryChange {
+    const { schema } = this.#options;
+    const values = [...entry.attributes].flatMap(([name, all]) => [name, String(all.length), ...all]);
+    return {
+      kind: 'changed',
+      entry: entry.dn,
+      id: idOf(entry),
+      fingerprint: this.#hash.of(entry.dn, ...values).toString('base64url'),
+      passwordVersion: this.#versionOf(entry),
+      read: (context) => accountOf(schema, entry, context),
+    };
+  }
+
+  #versionOf(entry: Entry): string {
+    const values = valuesOf(entry, this.#options.schema.options.password);
+    return this.#hash.of(...values).toString('base64url');
+  }
+}
+
+function isAccount(schema: Schema, entry: Entry): boolean {
+  const { base, filter } = searchForAll(schema);
+  return matchesFilter(filter, entry) && isBelow(entry.dn, base);
+}
+
+function idOf(entry: Entry): string | undefined {
+  return valuesOf(entry, ENTRY_ID)[0];
 }

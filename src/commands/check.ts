@@ -144,7 +144,16 @@ function directoryText(directory: DirectorySettings): string {
   const gives = directory.kind === 'ldif' || directory.options.readPasswords;
   const read = gives ? ', stored passwords are read' : '';
   const delegates = schema.options.delegate === undefined ? '' : `, delegates by ${schema.options.delegate}`;
-  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}${read}${delegates}`;
+  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}${read}${delegates}${followText(directory)}`;
+}
+
+/** What differs from the usual. */
+function followText(directory: DirectorySettings): string {
+  const { options } = directory;
+  const isFollowed = directory.kind === 'ldif' ? directory.options.file : directory.options.follow;
+  if (isFollowed === undefined) return ', changes are not followed';
+  const mode = 'follow' in options ? options.follow?.mode : 'auto';
+  return mode === 'auto' ? '' : `, changes by ${mode}`;
 }
 
 function providerText(provider: ProviderSettings): string {

@@ -17,6 +17,8 @@ import type { Path } from './source.ts';
 
 /** A directory that is ready to be opened. */
 export type DirectorySettings = {
+  /** For log and metrics: an LDAP URL with the base, or the path of a file. */
+  readonly name: string;
   /** Domains of the login names that it knows; `undefined` takes the names that no other directory does. */
   readonly domains: readonly string[] | undefined;
 } & (
@@ -40,10 +42,14 @@ export function buildDirectory(
   const schema = buildSchema(written, path, context.report);
   if (written.kind === 'ldif') {
     const options = buildLdif(written, schema, path, context);
-    return options && { kind: 'ldif', domains, options };
+    return options && { kind: 'ldif', name: written.file, domains, options };
   }
   const options = buildLdap(written, schema, path, context);
-  return options && { kind: 'ldap', domains, options };
+  return options && { kind: 'ldap', name: ldapName(options), domains, options };
+}
+
+function ldapName({ servers, schema }: LdapOptions): string {
+  return `${servers[0]?.url ?? ''}/${schema.options.base}`;
 }
 
 /** Who tells a right password from a wrong one: the directory's server, a comparison with its hash, or the node. */
@@ -81,7 +87,9 @@ function buildLdif(
   const { password: attribute } = schema.options;
   warnOfPasswords(content, { file, attribute, allowCleartext }, filePath, report);
   warnOfMissingDomains(content, schema, path, report);
-  return { content, schema, allowCleartext };
+  if (written.follow === 'off') return { content, schema, allowCleartext };
+  const ldif = { path: files.resolve(file), read: () => files.readPrivateAgain(file) };
+  return { content, schema, allowCleartext, file: ldif };
 }
 
 /** Reports a directory that is never asked, since one before it is asked for the same login names. */
@@ -139,7 +147,33 @@ function buildLdap(
     connectMs: written.connect,
     operationMs: written.operation,
     maxBinds: written.maxBinds,
+    follow: buildFollow(written, path, context.report),
   };
+}
+
+const RETRY_MS = 500;
+
+function buildFollow(written: LdapConfig, path: Path, report: Report): LdapOptions['follow'] {
+  const { follow: mode, pollEvery, recheckEvery, preset } = written;
+  const isActiveDirectory = preset === 'activeDirectory';
+  if (mode === 'sync' && isActiveDirectory) {
+    report.warning(
+      [...path, 'follow'],
+      'Active Directory offers no content synchronisation, so no change would be seen',
+      'follow: poll, or auto',
+    );
+  }
+  if (recheckEvery < pollEvery) {
+    report.warning(
+      [...path, 'recheckEvery'],
+      'this is shorter than pollEvery, so it is done with each poll',
+      'a longer recheckEvery',
+    );
+  }
+  if (mode === 'off') return undefined;
+  // Active Directory computes modifyTimestamp, so that no search finds by it.
+  const timestamp = isActiveDirectory ? 'whenChanged' : 'modifyTimestamp';
+  return { mode, pollMs: pollEvery, recheckMs: recheckEvery, timestamp, retryMs: RETRY_MS };
 }
 
 function checkReadPasswords({ readPasswords, verify }: LdapConfig, path: Path, report: Report): void {

@@ -17,6 +17,8 @@ export interface ConfigFiles {
   readPrivate(path: Path, name: string): Secret | undefined;
   /** Reads a key or password: one line of ASCII in a private file. */
   readSecretLine(path: Path, name: string): Secret | undefined;
+  /** Reads a private file once more, when the configuration is in use. @throws {Error} saying what is wrong. */
+  readPrivateAgain(name: string): Buffer;
   /** Where a name in the configuration leads to. */
   resolve(name: string): string;
 }
@@ -28,6 +30,7 @@ export function configFiles(folder: string, report: Report): ConfigFiles {
     read: (path, name) => readChecked(opener, { path, name, secret: false }),
     readPrivate: (path, name) => readPrivate(opener, path, name),
     readSecretLine: (path, name) => readSecretLine(opener, path, name),
+    readPrivateAgain: (name) => readPrivateAgain(folder, name),
     resolve: (name) => resolve(folder, name),
   };
 }
@@ -40,6 +43,17 @@ interface Opener {
 function readPrivate(opener: Opener, path: Path, name: string): Secret | undefined {
   const octets = readChecked(opener, { path, name, secret: true });
   return octets === undefined ? undefined : new Secret(octets);
+}
+
+function readPrivateAgain(folder: string, name: string): Buffer {
+  const problems: string[] = [];
+  const report: Report = {
+    problem: (_path, message) => void problems.push(message),
+    warning: () => undefined,
+  };
+  const octets = readChecked({ folder, report }, { path: [], name, secret: true });
+  if (octets === undefined) throw new Error(problems.join('; '));
+  return octets;
 }
 
 function readSecretLine(opener: Opener, path: Path, name: string): Secret | undefined {

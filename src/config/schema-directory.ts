@@ -157,12 +157,26 @@ const ldapSchema = z.strictObject({
     .max(1000)
     .default(16)
     .describe('passwords verified at the same time, by each server'),
+  follow: z
+    .enum(['auto', 'sync', 'poll', 'off'])
+    .default('auto')
+    .describe(
+      'how changes are learned of: sync (RFC 4533), poll (modifyTimestamp), off, or auto: sync where it is offered, else poll',
+    ),
+  pollEvery: duration.prefault('5s').describe('time between two polls'),
+  recheckEvery: duration
+    .prefault('5m')
+    .describe('how often sessions are looked up again while polling, which does not show removed entries'),
   ...schemaShape,
 });
 
 const ldifSchema = z.strictObject({
   kind: z.literal('ldif'),
   file: file.describe('LDIF file with the entries, mode 600: it has the hashes of all passwords'),
+  follow: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe('whether the file is read again when it changes: auto or off'),
   allowCleartext,
   ...schemaShape,
 });

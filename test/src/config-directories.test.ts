@@ -18,6 +18,8 @@ function loaded(text: string): DirectorySettings | undefined {
   return folder.load(directories(text)).directories[0];
 }
 
+/** What Active Directory's preset leaves open. */
+const TOLD = 'homeAttributes: [mailHost], forward: { home: /srv/%u, uid: 5000, gid: 5000 }';
 const LDAP = '- { kind: ldap, base: dc=example, preset: qmail, ';
 
 describe('LDAP directories', () => {
@@ -35,6 +37,35 @@ describe('LDAP directories', () => {
       connectMs: 2000,
       operationMs: 3000,
     });
+  });
+
+  it('are followed as they can be, if nothing else is said', () => {
+    expect(loaded(`  ${LDAP}urls: [ldaps://a] }`)).toMatchObject({
+      name: 'ldaps://a:636/dc=example',
+      options: { follow: { mode: 'auto', pollMs: 5000, recheckMs: 300_000, timestamp: 'modifyTimestamp' } },
+    });
+    expect(loaded(`  ${LDAP}urls: [ldaps://a], follow: off }`)).toMatchObject({
+      options: { follow: undefined },
+    });
+    expect(
+      loaded(`  ${LDAP}urls: [ldaps://a], preset: activeDirectory, ${TOLD} }`.replace('preset: qmail, ', '')),
+    ).toMatchObject({
+      options: { follow: { timestamp: 'whenChanged' } },
+    });
+  });
+
+  it('are doubtful with a way to follow them that does nothing', () => {
+    const { warnings } = folder.load(
+      directories(
+        '  - { kind: ldap, base: dc=example, preset: activeDirectory, urls: [ldaps://a], follow: sync, recheckEvery: 1s, ' +
+          `${TOLD} }`,
+      ),
+    );
+
+    expect(warnings).toMatchObject([
+      { setting: 'directories[0].follow', message: expect.stringContaining('no content synchronisation') },
+      { setting: 'directories[0].recheckEvery', message: expect.stringContaining('shorter than pollEvery') },
+    ]);
   });
 
   it('go on in TLS when that is asked for', () => {

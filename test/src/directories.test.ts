@@ -16,7 +16,12 @@ const NAMES = {
 const schema = compileSchema(schemaOptions('qmail', { base: 'dc=x' }));
 
 function ldif(...domains: string[]): DirectorySettings {
-  return { kind: 'ldif', domains, options: { content: Buffer.from(''), schema, allowCleartext: false } };
+  return {
+    kind: 'ldif',
+    name: 'x',
+    domains,
+    options: { content: Buffer.from(''), schema, allowCleartext: false },
+  };
 }
 
 async function ldapThatIsDown(domains?: readonly string[]): Promise<DirectorySettings> {
@@ -41,7 +46,7 @@ async function ldapThatIsDown(domains?: readonly string[]): Promise<DirectorySet
     operationMs: 1000,
     maxBinds: 1,
   } as const;
-  return { kind: 'ldap', domains, options };
+  return { kind: 'ldap', name: 'x', domains, options };
 }
 
 async function readiness(settings: readonly DirectorySettings[]) {

@@ -82,7 +82,7 @@ describe('the LDAP directory', () => {
     expect(server.seen('search')).toEqual([
       expect.objectContaining({
         filter: '(uid=alice)',
-        attributes: ['uid', 'mailhost', 'pwdchangedtime', 'pwdlastset'],
+        attributes: ['uid', 'mailhost', 'entryuuid', 'pwdchangedtime', 'pwdlastset'],
       }),
     ]);
     expect(server.seen('bind').map(({ dn }) => dn)).toEqual(['cn=homing,dc=x', 'uid=alice,dc=x']);

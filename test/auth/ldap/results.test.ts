@@ -94,7 +94,7 @@ describe('readOnlyEntry', () => {
     [34, '34 invalidDNSyntax: base is no distinguished name: ou=people,dc=x'],
     [50, '50 insufficientAccessRights: bindDn may not search below ou=people,dc=x'],
     [53, '53 unwillingToPerform'],
-    [4096, 'result 4096'],
+    [4097, 'result 4097'],
   ])('A33 says what to look at for result %i', (code, message) => {
     expect(() => readOnlyEntry(found(code), asked())).toThrow(
       expect.objectContaining({ message: `${message} ${where}` }),

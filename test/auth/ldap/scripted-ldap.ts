@@ -11,8 +11,16 @@ export type Request =
       readonly id: number;
       readonly filter: string;
       readonly attributes: readonly string[];
+      readonly base: string;
+      /** The cookie of a synchronisation, where it is one. */
+      readonly cookie: string | undefined;
     }
   | { readonly kind: 'abandon' | 'unbind' | 'extended'; readonly id: number };
+
+interface Control {
+  readonly type: string;
+  readonly value: Buffer;
+}
 
 /** Answers one request; what it gives is sent as it is. */
 export type Script = (request: Request, socket: Socket) => Buffer | undefined | Promise<Buffer | undefined>;
@@ -112,8 +120,9 @@ export function searchEntry(
   id: number,
   dn: string,
   attributes: Readonly<Record<string, readonly string[]>>,
+  control?: Control,
 ): Buffer {
-  return message(id, 0x64, (writer) => {
+  const write = (writer: BerWriter): void => {
     writer.writeString(dn);
     writer.startSequence();
     for (const [name, values] of Object.entries(attributes)) {
@@ -127,7 +136,29 @@ export function searchEntry(
       writer.endSequence();
     }
     writer.endSequence();
+  };
+  return message(id, 0x64, write, control);
+}
+
+/** An intermediate response with a sync info (RFC 4533 section 2.5). */
+export function syncInfo(id: number, value: Buffer, name = '1.3.6.1.4.1.4203.1.9.1.4'): Buffer {
+  return message(id, 0x79, (writer) => {
+    writer.writeString(name, 0x80);
+    writer.writeBuffer(value, 0x81);
   });
+}
+
+/** The control of an entry in a synchronisation (RFC 4533 section 2.3). */
+export function syncState(state: number, id: Buffer, cookie?: string): Control {
+  const writer = new BerWriter();
+  writer.startSequence();
+  writer.writeEnumeration(state);
+  writer.writeBuffer(id, 0x04);
+  if (cookie !== undefined) {
+    writer.writeString(cookie);
+  }
+  writer.endSequence();
+  return { type: '1.3.6.1.4.1.4203.1.9.1.2', value: writer.buffer };
 }
 
 export function searchDone(id: number, code: number, diagnostic = ''): Buffer {
@@ -143,26 +174,29 @@ export function bindResponse(
   code: number,
   { diagnostic = '', policyControl }: { diagnostic?: string; policyControl?: Buffer },
 ): Buffer {
-  return message(id, 0x61, (writer) => writeResult(writer, code, diagnostic), policyControl);
+  return message(
+    id,
+    0x61,
+    (writer) => writeResult(writer, code, diagnostic),
+    policyControl && {
+      type: '1.3.6.1.4.1.42.2.27.8.5.1',
+      value: policyControl,
+    },
+  );
 }
 
-function message(
-  id: number,
-  tag: number,
-  write: (writer: BerWriter) => void,
-  policyControl?: Buffer,
-): Buffer {
+function message(id: number, tag: number, write: (writer: BerWriter) => void, control?: Control): Buffer {
   const writer = new BerWriter();
   writer.startSequence();
   writer.writeInt(id);
   writer.startSequence(tag);
   write(writer);
   writer.endSequence();
-  if (policyControl !== undefined) {
+  if (control !== undefined) {
     writer.startSequence(0xa0);
     writer.startSequence();
-    writer.writeString('1.3.6.1.4.1.42.2.27.8.5.1');
-    writer.writeBuffer(policyControl, 0x04);
+    writer.writeString(control.type);
+    writer.writeBuffer(control.value, 0x04);
     writer.endSequence();
     writer.endSequence();
   }
@@ -189,7 +223,14 @@ function readRequest(octets: Buffer): Request {
     case 0x63: {
       const search = new SearchRequest({ messageId: id, filter: new PresenceFilter() });
       search.parseMessage(reader);
-      return { kind: 'search', id, filter: search.filter.toString(), attributes: search.attributes };
+      return {
+        kind: 'search',
+        id,
+        filter: search.filter.toString(),
+        attributes: search.attributes,
+        base: search.baseDN,
+        cookie: cookieIn(octets),
+      };
     }
     case 0x50:
       return { kind: 'abandon', id };
@@ -198,4 +239,10 @@ function readRequest(octets: Buffer): Request {
     default:
       return { kind: 'extended', id };
   }
+}
+
+/** ldapts reads no controls of requests: what stands behind the name of this one ends with the cookie. */
+function cookieIn(octets: Buffer): string | undefined {
+  const at = octets.indexOf('1.3.6.1.4.1.4203.1.9.1.1');
+  return at < 0 ? undefined : /rid=.*|cookie.*/s.exec(octets.subarray(at).toString('latin1'))?.[0];
 }

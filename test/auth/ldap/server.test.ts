@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Deadline } from '../../../auth/deadline.ts';
-import { SimpleBind } from '../../../auth/ldap/connection.ts';
 import { LdapServer, type ServerObserver } from '../../../auth/ldap/server.ts';
+import { SimpleBind } from '../../../auth/ldap/simple-bind.ts';
 import { Secret } from '../../../auth/secret.ts';
 import { answerAll, ScriptedLdap } from './scripted-ldap.ts';
 

@@ -1,0 +1,249 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Deadline } from '../deadline.ts';
+import { ChangeQueue, type DirectoryChange, type FollowObserver } from '../directory-changes.ts';
+import { type Schema, searchForAll } from '../entries/schema.ts';
+import type { LdapConnection } from './connection.ts';
+import { dialAsService, type LdapTarget, type ServiceAccount } from './dial.ts';
+import { FollowedEntries } from './followed-entry.ts';
+import { Poller } from './poll.ts';
+import { cookieOfNow, type RootDse, readRootDse } from './root-dse.ts';
+import { type SyncPlace, syncFrom } from './sync.ts';
+import { LdapUnreachable } from './unreachable.ts';
+
+/** How the changes of LDAP servers are learned of. */
+export interface LdapFollowTerms {
+  /** Content synchronisation (RFC 4533), asking again and again, or the first where the server offers it. */
+  readonly mode: 'auto' | 'sync' | 'poll';
+  /** Time between two polls. */
+  readonly pollMs: number;
+  /** How often everything is in doubt while polling: entries that are gone have no timestamp. */
+  readonly recheckMs: number;
+  /** Attribute of the time when an entry was changed, for polling. */
+  readonly timestamp: string;
+  /** The first wait before a lost server is asked again; it doubles each time. */
+  readonly retryMs: number;
+}
+
+/** What a follower needs of a directory. */
+export interface LdapFollowOptions extends LdapFollowTerms {
+  readonly servers: readonly LdapTarget[];
+  readonly account: ServiceAccount | undefined;
+  readonly schema: Schema;
+  readonly verify: 'bind' | 'hash' | 'node';
+  readonly readPasswords: boolean;
+  readonly connectMs: number;
+  readonly operationMs: number;
+}
+
+/** More changes than this that nobody took put everything in doubt. */
+const MAX_WAITING = 10_000;
+const MAX_RETRY_MS = 30_000;
+/** A server that stopped answering leaves its connections open. */
+const HEARTBEAT_MS = 30_000;
+
+/**
+ * Tells the changes of LDAP servers, on a connection of its own, until the signal is aborted. It goes on at another
+ * server when one is lost.
+ */
+export async function* followLdap(
+  options: LdapFollowOptions,
+  signal: AbortSignal,
+  observe: FollowObserver,
+): AsyncGenerator<DirectoryChange> {
+  const changes = new ChangeQueue(MAX_WAITING);
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) {
+    stop();
+  }
+  const follower = new LdapFollower(options, changes, observe);
+  const running = follower.run(stopping.signal).finally(() => changes.end());
+  try {
+    yield* changes;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+    await running;
+  }
+}
+
+class LdapFollower {
+  readonly #options: LdapFollowOptions;
+  readonly #changes: ChangeQueue;
+  readonly #observe: FollowObserver;
+  readonly #entries: FollowedEntries;
+  /** `undefined` where the next synchronisation has to start anew. */
+  #place: SyncPlace | undefined;
+  #poller: Poller | undefined;
+  #failures = 0;
+
+  constructor(options: LdapFollowOptions, changes: ChangeQueue, observe: FollowObserver) {
+    const { schema, verify, readPasswords } = options;
+    const extra = readPasswords || verify === 'hash' ? [schema.options.password] : [];
+    this.#options = options;
+    this.#changes = changes;
+    this.#observe = observe;
+    this.#entries = new FollowedEntries(schema, extra);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { servers } = this.#options;
+    for (let turn = 0; !signal.aborted; turn += 1) {
+      const target = servers[turn % servers.length];
+      if (target === undefined) {
+        return;
+      }
+      const why = await this.#followAt(target, signal);
+      if (signal.aborted) {
+        return;
+      }
+      this.#observe('off', why);
+      await this.#rest(signal);
+    }
+  }
+
+  /** Follows one server as long as that goes. @returns why it ended. */
+  async #followAt(target: LdapTarget, signal: AbortSignal): Promise<string> {
+    try {
+      using deadline = new Deadline(this.#options.connectMs, signal);
+      const connection = await dialAsService(target, this.#options.account, deadline.signal);
+      deadline[Symbol.dispose]();
+      try {
+        return await this.#followOn(connection, target.url, signal);
+      } finally {
+        connection.close();
+      }
+    } catch (error) {
+      if (!(error instanceof LdapUnreachable)) {
+        throw error;
+      }
+      return error.message;
+    }
+  }
+
+  async #followOn(connection: LdapConnection, url: string, signal: AbortSignal): Promise<string> {
+    const { mode } = this.#options;
+    const dse = await this.#inTime(signal, (limited) => readRootDse(connection, limited));
+    if (mode === 'poll') {
+      return await this.#poll(connection, url, signal);
+    }
+    const refusal = dse.offersSync ? await this.#sync(connection, dse, url, signal) : NO_SYNC;
+    if (refusal.offered || mode === 'sync') {
+      return `${url}: ${refusal.detail}`;
+    }
+    return await this.#poll(connection, `${url}: ${refusal.detail}`, signal);
+  }
+
+  async #sync(
+    connection: LdapConnection,
+    dse: RootDse,
+    url: string,
+    signal: AbortSignal,
+  ): Promise<{ offered: boolean; detail: string }> {
+    const { schema } = this.#options;
+    this.#place ??= await this.#placeOfNow(connection, dse, signal);
+    if (this.#place === undefined) {
+      const suffix = dse.suffixOf(searchForAll(schema).base);
+      return {
+        offered: false,
+        detail: `contextCSN of ${suffix} can't be read, which says where changes stand`,
+      };
+    }
+    const ending = new AbortController();
+    const beating = this.#beat(connection, AbortSignal.any([signal, ending.signal]));
+    try {
+      const onCaughtUp = (): void => this.#going('sync', url);
+      const terms = { schema, entries: this.#entries, changes: this.#changes, onCaughtUp };
+      const end = await syncFrom(this.#place, connection, terms, signal);
+      if (!end.resumable) {
+        this.#place = undefined;
+      }
+      return { offered: !end.notOffered, detail: end.detail };
+    } finally {
+      ending.abort();
+      await beating;
+    }
+  }
+
+  /** Everything that is remembered may be older than the place to start from. */
+  async #placeOfNow(
+    connection: LdapConnection,
+    dse: RootDse,
+    signal: AbortSignal,
+  ): Promise<SyncPlace | undefined> {
+    const suffix = dse.suffixOf(searchForAll(this.#options.schema).base);
+    const cookie = await this.#inTime(signal, (limited) => cookieOfNow(connection, suffix, limited));
+    if (cookie === undefined) {
+      return undefined;
+    }
+    this.#changes.push({ kind: 'doubtful' });
+    return { cookie };
+  }
+
+  /** Closes the connection when the server does not answer any more. */
+  async #beat(connection: LdapConnection, signal: AbortSignal): Promise<void> {
+    while (await wait(HEARTBEAT_MS, signal)) {
+      try {
+        await this.#inTime(signal, (limited) => readRootDse(connection, limited));
+      } catch (error) {
+        if (!(error instanceof LdapUnreachable)) {
+          throw error;
+        }
+        connection.close();
+        return;
+      }
+    }
+  }
+
+  async #poll(connection: LdapConnection, detail: string, signal: AbortSignal): Promise<string> {
+    const { schema, timestamp, pollMs, recheckMs, operationMs } = this.#options;
+    const terms = { schema, entries: this.#entries, changes: this.#changes, timestamp, operationMs };
+    this.#poller ??= new Poller(terms);
+    let sinceCheck = 0;
+    for (;;) {
+      await this.#poller.poll(connection, signal);
+      this.#going('poll', detail);
+      if (!(await wait(pollMs, signal))) {
+        return 'stopped';
+      }
+      sinceCheck += pollMs;
+      if (sinceCheck >= recheckMs) {
+        sinceCheck = 0;
+        this.#changes.push({ kind: 'doubtful' });
+      }
+    }
+  }
+
+  #going(how: 'sync' | 'poll', detail: string): void {
+    this.#failures = 0;
+    this.#observe(how, detail);
+  }
+
+  async #inTime<T>(signal: AbortSignal, ask: (limited: AbortSignal) => Promise<T>): Promise<T> {
+    using deadline = new Deadline(this.#options.operationMs, signal);
+    return await ask(deadline.signal);
+  }
+
+  /** Waits longer each time, and not as long as the other proxies that lost the same server. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    const most = Math.min(this.#options.retryMs * 2 ** this.#failures, MAX_RETRY_MS);
+    this.#failures = Math.min(this.#failures + 1, 20);
+    await wait(most * (0.5 + Math.random() / 2), signal);
+  }
+}
+
+const NO_SYNC = { offered: false, detail: 'no content synchronisation is offered' };
+
+/** @returns whether the time passed, and nobody ended the wait. */
+async function wait(ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(ms, undefined, { signal, ref: false });
+    return true;
+  } catch (error) {
+    if (!signal.aborted) {
+      throw error;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,92 @@
+import type { Directory } from '../auth/directory.ts';
+import type { DirectoryChange, FollowMode } from '../auth/directory-changes.ts';
+import type { Observer } from './events.ts';
+
+/** A directory with the name that the log and the metrics call it by. */
+export interface FollowedDirectory {
+  readonly name: string;
+  readonly directory: Directory;
+}
+
+/** Takes each change of a directory; must not throw and must not wait. */
+export type ChangeSubscriber = (change: DirectoryChange, directory: Directory) => void;
+
+/** Repetitions are known of so many entries; of others they are told again. */
+const MAX_KNOWN = 20_000;
+
+/** Follows directories, each once for all who want to know, until it is disposed of. */
+export class Following implements AsyncDisposable {
+  readonly #observe: Observer;
+  readonly #subscribers = new Set<ChangeSubscriber>();
+  readonly #stopping = new AbortController();
+  readonly #running: readonly Promise<void>[];
+
+  constructor(directories: readonly FollowedDirectory[], observe: Observer) {
+    this.#observe = observe;
+    this.#running = directories.map((followed) => this.#follow(followed));
+  }
+
+  /** Tells of changes from now on, until what it gives is disposed of. */
+  subscribe(subscriber: ChangeSubscriber): Disposable {
+    this.#subscribers.add(subscriber);
+    return { [Symbol.dispose]: () => void this.#subscribers.delete(subscriber) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#running);
+  }
+
+  async #follow({ name, directory }: FollowedDirectory): Promise<void> {
+    const { signal } = this.#stopping;
+    const known = new Fingerprints();
+    for await (const change of directory.follow?.(signal, this.#stateOf(name)) ?? []) {
+      if (signal.aborted) {
+        return;
+      }
+      if (known.isNews(change)) {
+        this.#observe({ event: 'directoryChange', directory: name, kind: change.kind });
+        for (const subscriber of this.#subscribers) subscriber(change, directory);
+      }
+    }
+  }
+
+  /** Tells once of each state, not of each attempt to get to another. */
+  #stateOf(directory: string): (following: FollowMode, detail: string | undefined) => void {
+    let last: FollowMode | undefined;
+    return (following, detail) => {
+      if (following === last) return;
+      last = following;
+      this.#observe({
+        event: 'followState',
+        directory,
+        following,
+        ...(detail !== undefined && { detail }),
+      });
+    };
+  }
+}
+
+/** What entries were when they were told of last: a failed bind changes an entry, and nothing that matters. */
+class Fingerprints {
+  readonly #known = new Map<string, string>();
+
+  isNews(change: DirectoryChange): boolean {
+    if (change.kind === 'doubtful') {
+      this.#known.clear();
+      return true;
+    }
+    if (change.kind === 'removed') {
+      // Of one that comes back, all is news.
+      for (const key of [change.id, change.entry]) if (key !== undefined) this.#known.delete(key);
+      return true;
+    }
+    const key = change.id ?? change.entry;
+    const isNews = this.#known.get(key) !== change.fingerprint;
+    this.#known.delete(key);
+    this.#known.set(key, change.fingerprint);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+    return isNews;
+  }
+}
