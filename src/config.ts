@@ -11,6 +11,7 @@ import {
   type DirectorySettings,
 } from './config/directories.ts';
 import { configFiles, systemReason } from './config/files.ts';
+import { checkGroups } from './config/groups.ts';
 import { problemsOf } from './config/issues.ts';
 import { buildListener, checkAdmin, checkDuplicates } from './config/listeners.ts';
 import { checkMechanismNeeds } from './config/mechanism-needs.ts';
@@ -22,6 +23,7 @@ import { configSchema } from './config/schema.ts';
 import { buildDecoys } from './config/schema-decoys.ts';
 import { directorySchema } from './config/schema-directory.ts';
 import { buildExternal } from './config/schema-external.ts';
+import { groupSchema } from './config/schema-group.ts';
 import { listenerSchema } from './config/schema-listener.ts';
 import { buildNames, checkAliases, domainsByAddress } from './config/schema-names.ts';
 import { nodeSchema } from './config/schema-node.ts';
@@ -31,7 +33,7 @@ import { checkTimes } from './config/times.ts';
 import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
 import { Networks } from './networks.ts';
-import type { DecoySettings, ListenerSettings, NodeSettings, Settings } from './settings.ts';
+import type { DecoySettings, GroupSettings, ListenerSettings, NodeSettings, Settings } from './settings.ts';
 import type { ThrottleSettings } from './throttle/settings.ts';
 import type { OauthSettings } from './token-providers.ts';
 
@@ -95,6 +97,7 @@ function readText(file: string): string {
 interface Parts {
   readonly listeners: readonly ListenerSettings[];
   readonly nodes: readonly NodeSettings[];
+  readonly groups: readonly GroupSettings[];
   readonly directories: readonly DirectorySettings[];
   readonly oauth: OauthSettings | undefined;
   readonly decoys: DecoySettings | undefined;
@@ -135,6 +138,14 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
     return written && buildListener(written, ['listeners', index], listenerContext);
   });
   checkTogether({ listeners, nodes, directories }, findings);
+  const groups = itemsOf(data, 'groups').map((item) => sound(groupSchema, item));
+  const soundNodes = present(nodes);
+  checkGroups(groups, {
+    nodes: soundNodes,
+    areAllNodes: soundNodes.length === nodes.length,
+    listeners: present(listeners),
+    report: findings,
+  });
   checkMechanismNeeds(listeners, data, findings);
   warnOfNoEffect(listeners, data, findings);
   if (names !== undefined) checkAliases(names, findings);
@@ -147,7 +158,11 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   const decoys = writtenDecoys && buildDecoys(writtenDecoys, present(nodes), common);
   return {
     listeners: present(listeners),
-    nodes: present(nodes),
+    nodes: soundNodes,
+    groups: present(groups).map((group) => ({
+      ...group,
+      services: present(listeners).map(({ protocol }) => protocol),
+    })),
     directories: present(directories),
     oauth,
     decoys,
@@ -195,6 +210,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
   const settings: Settings = {
     listeners: parts.listeners,
     nodes: parts.nodes,
+    groups: parts.groups,
     times: {
       proxyHeaderMs: times.proxyHeader,
       unauthenticatedMs: times.unauthenticated,

@@ -59,7 +59,7 @@ export async function takeHome(
   await conclude(attempt);
   const { protocol, client, listener, report } = connection;
   connection.enter(account.name);
-  const planned = planRoute(account, protocol.name, terms.nodes, terms.health);
+  const planned = planRoute(account, protocol.name, terms);
   const members = terms.trustWatch?.admit(planned, protocol.name) ?? planned;
   const [{ node: first }] = members;
   nameNode(findings, first);

@@ -50,7 +50,7 @@ export async function startProxy(
   const most = withinDescriptors(limits.connections, observe);
   const sessions = new Sessions(most);
   const leadsToUs = (node: Transport): boolean => listening.some((listener) => isSame(node, listener));
-  const nodes = new NodeTable(settings.nodes);
+  const nodes = new NodeTable(settings.nodes, settings.groups);
   const trustWatch = watchTrust(settings, { times: settings.times, leadsToUs }, observe);
   const context = {
     authenticator,

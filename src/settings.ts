@@ -15,6 +15,7 @@ export interface Settings {
   readonly delegates?: readonly Delegate[];
   readonly listeners: readonly ListenerSettings[];
   readonly nodes: readonly NodeSettings[];
+  readonly groups?: readonly GroupSettings[];
   readonly times: TimeSettings;
   readonly limits: LimitSettings;
   readonly names: NameOptions;
@@ -128,6 +129,28 @@ export interface RevocationList {
   readonly until: Date | undefined;
 }
 
+/** What a node may be given: users, only those who have no other place, or nobody. */
+export type NodeState = 'up' | 'draining' | 'down';
+
+/** Nodes behind one name. */
+export interface GroupSettings {
+  readonly name: string;
+  /** Of `shared` storage, all sessions of a user meet on one member; `replicas` are chosen for each service by itself. */
+  readonly kind: 'shared' | 'replicas';
+  readonly members: readonly GroupMember[];
+  /** The services that clients can ask for; whatever its members have if it is left out. */
+  readonly services?: readonly string[];
+}
+
+export interface GroupMember {
+  /** Name of a node, as the node table knows it. */
+  readonly node: string;
+  /** Its share of the users, above 0; the node's own if it is left out. */
+  readonly weight?: number | undefined;
+  /** 1 is the best; others are spares. */
+  readonly priority: number;
+}
+
 export interface NodeSettings {
   /** As the directory says it; a `*` stands for one label or a part of it, and then `host` is the name itself. */
   readonly name: string;
@@ -143,6 +166,10 @@ export interface NodeSettings {
   readonly required: readonly string[];
   /** Takes a node that offers UNAUTHENTICATE (Cyrus). */
   readonly allowUnauthenticate?: boolean | undefined;
+  /** `up` if it is left out. */
+  readonly state?: NodeState;
+  /** Its share of the users of a group, above 0; 1 if it is left out. */
+  readonly weight?: number;
 }
 
 export type NodeTls =

@@ -35,7 +35,8 @@ const DISCARD_PORT = 9;
 export function bareMember(node: KnownNode, protocol: MailProtocol): Member | undefined {
   const port = node.settings.ports.get(protocol.name);
   if (port === undefined) return undefined;
-  return { node, port, tls: nodeTlsAt(protocol.name, port, node.settings.tls), forwarded: new Map() };
+  const tls = nodeTlsAt(protocol.name, port, node.settings.tls);
+  return { node, port, tls, forwarded: new Map(), reason: 'tried' };
 }
 
 /** Tries to log in by a key that is not this proxy's. */

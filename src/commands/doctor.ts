@@ -1,13 +1,14 @@
 import type { CommandModule } from 'yargs';
 import { Deadline } from '../../auth/deadline.ts';
 import type { Account } from '../../auth/directory.ts';
+import { LoginFailure } from '../../auth/failure.ts';
 import type { MailProtocol } from '../../protocols/protocol.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { openDirectories } from '../directories.ts';
 import { printable } from '../printable.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { type KnownNode, NodeTable } from '../routing/node-table.ts';
-import { memberOf } from '../routing/route.ts';
+import { planRoute } from '../routing/route.ts';
 import {
   bareMember,
   type Finding,
@@ -125,8 +126,19 @@ async function findingsAt(
   const wrong = await tryWrongProof(bare, trial);
   if (account === undefined || node.settings.trust.kind === 'replay' || wrong.verdict === 'unknown')
     return [wrong];
-  const told = memberOf(node.name, account, protocol.name, new NodeTable(config.settings.nodes));
-  if (told === undefined) return [wrong];
+  const told = memberFor(account, node, protocol);
+  if (told instanceof LoginFailure) return [wrong, { verdict: 'wrong', detail: told.message }];
   const right = await tryRightProof(told, account, trial);
   return right.verdict === 'right' ? [wrong, right, await tryUntold(told, account, trial)] : [wrong, right];
+}
+
+/** The node as the account's only home, wherever that is and whatever the node's state. @returns what the entry lacks. */
+function memberFor(account: Account, { name, settings }: KnownNode, { name: service }: MailProtocol) {
+  try {
+    const nodes = new NodeTable([{ ...settings, state: 'up' }]);
+    return planRoute({ ...account, homes: [name] }, service, { nodes })[0];
+  } catch (error) {
+    if (error instanceof LoginFailure) return error;
+    throw error;
+  }
 }

@@ -82,7 +82,8 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
   try {
     const account = await findAccount({ options, config, directories, step }, password);
     await showStored({ options, config, directories, step });
-    const home = planRoute(account, options.service, new NodeTable(config.settings.nodes));
+    const nodes = new NodeTable(config.settings.nodes, config.settings.groups);
+    const home = planRoute(account, options.service, { nodes, trace: step });
     for (const member of home) explainMember(member, account, step);
     // A delegate's password is not the other user's.
     const own = options.as === undefined ? password : undefined;
@@ -180,11 +181,12 @@ const REFUSED: { readonly [Key in Reason]?: string } = {
   disabled: 'the directory says that the account may not log in',
 };
 
-function explainMember({ node, port, tls, forwarded }: Member, account: Account, step: Trace): void {
+function explainMember({ node, port, reason, tls, forwarded }: Member, account: Account, step: Trace): void {
   const { settings, host, name } = node;
   const by = settings.name === name ? '' : `, by the pattern ${settings.name}`;
   const security = TLS_WORDS[tls.mode];
   step('node', `${name}${by}: ${settings.kind} at ${host} port ${port}, ${security}`);
+  step('because', reason);
   const { trust } = settings;
   step(
     'trust',

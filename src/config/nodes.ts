@@ -34,6 +34,8 @@ export function buildNode(written: NodeConfig, path: Path, context: NodeContext)
     trust,
     required: written.requires ?? defaultRequires(written),
     allowUnauthenticate: written.allowUnauthenticate,
+    state: written.state,
+    weight: written.weight,
   };
 }
 

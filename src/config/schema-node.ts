@@ -65,6 +65,11 @@ export const nodeSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('takes a node that lets clients leave their login by UNAUTHENTICATE, as Cyrus does'),
+  state: z
+    .enum(['up', 'draining', 'down'])
+    .default('up')
+    .describe('up, draining (no users who have another place), or down (nobody)'),
+  weight: z.number().positive().default(1).describe('share of the users of its groups'),
 });
 
 export type NodeConfig = z.output<typeof nodeSchema>;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { decoysSchema } from './schema-decoys.ts';
 import { directorySchema } from './schema-directory.ts';
 import { externalSchema } from './schema-external.ts';
+import { groupSchema } from './schema-group.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
 import { delegateSchema, namesSchema } from './schema-names.ts';
 import { nodeSchema } from './schema-node.ts';
@@ -94,6 +95,7 @@ export const configSchema = z.strictObject({
     .min(1)
     .describe('where accounts are: the first one whose domains fit a login is asked'),
   nodes: z.array(nodeSchema).min(1).describe('the mail servers that may be connected to'),
+  groups: z.array(groupSchema).default([]).describe('nodes that serve users together, behind one name'),
   times: timesSchema.prefault({}).describe('how long things may take'),
   limits: limitsSchema.prefault({}).describe('how much is taken on'),
   throttle: throttleSchema.prefault({}).describe('how failed logins slow down and stop whoever guesses'),

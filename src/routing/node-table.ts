@@ -1,5 +1,5 @@
 import { createProver, needsTls, type Prover } from '../../auth/trust.ts';
-import type { NodeSettings } from '../settings.ts';
+import type { GroupSettings, NodeSettings, NodeState } from '../settings.ts';
 
 /** A node that we may dial, under the name that the directory gave. */
 export interface KnownNode {
@@ -7,6 +7,19 @@ export interface KnownNode {
   readonly host: string;
   readonly settings: NodeSettings;
   readonly prover: Prover;
+}
+
+/** Nodes and groups of one source. */
+export interface TableRows {
+  readonly nodes: readonly NodeSettings[];
+  readonly groups?: readonly GroupSettings[];
+}
+
+/** What became of a node that is in the table by its own name; `undefined` where it was or is not in it. */
+export interface NodeChange {
+  readonly node: string;
+  readonly before: NodeState | undefined;
+  readonly after: NodeState | undefined;
 }
 
 /** RFC 1123 names and IPv4 addresses: whoever can edit an entry must not smuggle anything else into a dial. */
@@ -18,27 +31,42 @@ interface Row {
   readonly pattern: RegExp;
 }
 
-/** The nodes that we may dial: by name, or by a pattern that allows names. All else is refused. */
+/** Rows that are in force together. */
+interface Rows {
+  readonly nodes: Map<string, Row>;
+  readonly patterns: readonly Row[];
+  readonly groups: Map<string, GroupSettings>;
+}
+
+/**
+ * The nodes that we may dial, by name or by a pattern that allows names, and the groups of them. All else is refused.
+ * The rows of the configuration stay; other sources may replace theirs at any time.
+ */
 export class NodeTable {
-  readonly #byName = new Map<string, Row>();
-  readonly #patterns: readonly Row[];
+  readonly #configured: Rows;
+  readonly #sources = new Map<string, { readonly rows: TableRows; readonly clashes: ReadonlySet<string> }>();
+  readonly #listeners = new Set<(changes: readonly NodeChange[]) => void>();
+  #rows: Rows;
 
   /** @throws {Error} when a node's trust needs TLS and the node has none. */
-  constructor(nodes: readonly NodeSettings[]) {
+  constructor(nodes: readonly NodeSettings[], groups: readonly GroupSettings[] = []) {
     const rows = nodes.map(toRow);
-    for (const row of rows) {
-      this.#byName.set(row.settings.name.toLowerCase(), row);
-    }
-    this.#patterns = rows.filter(({ settings }) => settings.name.includes('*'));
+    this.#configured = {
+      nodes: new Map(rows.map((row) => [row.settings.name.toLowerCase(), row])),
+      patterns: rows.filter(({ settings }) => settings.name.includes('*')),
+      groups: new Map(groups.map((group) => [group.name.toLowerCase(), group])),
+    };
+    this.#rows = this.#configured;
   }
 
-  /** @returns `undefined` for a name that is neither in the table nor allowed by a pattern. */
+  /** @returns `undefined` for a name that is neither in the table nor allowed by a pattern, and for a group's. */
   find(name: string): KnownNode | undefined {
-    const wanted = name.trim().toLowerCase().replace(/\.$/, '');
-    if (!HOST_NAME.test(wanted)) {
+    const wanted = plain(name);
+    if (!HOST_NAME.test(wanted) || this.#rows.groups.has(wanted)) {
       return undefined;
     }
-    const row = this.#byName.get(wanted) ?? this.#patterns.find(({ pattern }) => pattern.test(wanted));
+    const row =
+      this.#rows.nodes.get(wanted) ?? this.#rows.patterns.find(({ pattern }) => pattern.test(wanted));
     if (row === undefined) {
       return undefined;
     }
@@ -49,6 +77,80 @@ export class NodeTable {
       prover: row.prover,
     };
   }
+
+  /** @returns `undefined` for a name that is no group's. */
+  findGroup(name: string): GroupSettings | undefined {
+    return this.#rows.groups.get(plain(name));
+  }
+
+  /**
+   * Puts the rows of a source in the place of all that it gave before. Configuration goes before them, and so does a
+   * source that came earlier; a name that matches a pattern of the configuration may be a node's, and no group's.
+   * @returns the names that are passed by, as another source has them; each once, until it is free again.
+   * @throws {Error} when a node's trust needs TLS and the node has none; the rows stay as they were then.
+   */
+  replace(source: string, rows: TableRows): readonly string[] {
+    const before = this.#sources.get(source);
+    const others = new Map(this.#sources).set(source, { rows, clashes: new Set() });
+    const merged = this.#merge(others);
+    const clashes = merged.clashes.get(source) ?? new Set();
+    const changes = changesBetween(this.#rows, merged.rows);
+    this.#sources.set(source, { rows, clashes });
+    this.#rows = merged.rows;
+    if (changes.length > 0) for (const listener of this.#listeners) listener(changes);
+    return [...clashes].filter((name) => before?.clashes.has(name) !== true);
+  }
+
+  /** Has a listener told of nodes that come, go, or change their state. @returns what ends that. */
+  onChange(listener: (changes: readonly NodeChange[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #merge(sources: ReadonlyMap<string, { readonly rows: TableRows }>) {
+    const nodes = new Map(this.#configured.nodes);
+    const groups = new Map(this.#configured.groups);
+    const { patterns } = this.#configured;
+    const clashes = new Map<string, Set<string>>();
+    for (const [source, { rows }] of sources) {
+      const passedBy = new Set<string>();
+      for (const settings of rows.nodes) {
+        const name = settings.name.toLowerCase();
+        // A * in another source would allow hosts that nobody wrote into the configuration.
+        if (nodes.has(name) || groups.has(name) || name.includes('*')) passedBy.add(name);
+        else nodes.set(name, toRow(settings));
+      }
+      for (const group of rows.groups ?? []) {
+        const name = group.name.toLowerCase();
+        const isTaken =
+          nodes.has(name) || groups.has(name) || patterns.some(({ pattern }) => pattern.test(name));
+        if (isTaken) passedBy.add(name);
+        else groups.set(name, group);
+      }
+      clashes.set(source, passedBy);
+    }
+    return { rows: { nodes, patterns, groups }, clashes };
+  }
+}
+
+/** A name as the table has it. */
+function plain(name: string): string {
+  return name.trim().toLowerCase().replace(/\.$/, '');
+}
+
+function changesBetween(before: Rows, after: Rows): readonly NodeChange[] {
+  const names = new Set([...before.nodes.keys(), ...after.nodes.keys()]);
+  return [...names]
+    .map((node) => ({
+      node,
+      before: stateOf(before.nodes.get(node)),
+      after: stateOf(after.nodes.get(node)),
+    }))
+    .filter((change) => change.before !== change.after);
+}
+
+function stateOf(row: Row | undefined): NodeState | undefined {
+  return row && (row.settings.state ?? 'up');
 }
 
 function toRow(settings: NodeSettings): Row {

@@ -1,14 +1,13 @@
-import type { Account } from '../../auth/directory.ts';
-import { LoginFailure } from '../../auth/failure.ts';
+import type { Account, Trace } from '../../auth/directory.ts';
+import { LoginFailure, type Reason } from '../../auth/failure.ts';
 import { nodeTlsAt } from '../protocols.ts';
 import type { NodeTls } from '../settings.ts';
+import { type Candidate, chooseNodes, type PassedBy } from './candidates.ts';
 import { ALL_USABLE, type NodeHealth } from './node-health.ts';
 import type { KnownNode, NodeTable } from './node-table.ts';
 
 /** A node of an account's home, with what it will be told of the account. */
-export interface Member {
-  readonly node: KnownNode;
-  readonly port: number;
+export interface Member extends Candidate {
   readonly tls: NodeTls;
   readonly forwarded: ReadonlyMap<string, string>;
 }
@@ -23,60 +22,71 @@ const QUOTA_UNIT: Readonly<Record<KnownNode['settings']['kind'], string>> = {
   generic: '',
 };
 
+/** What routes are planned by. */
+export interface RouteTerms {
+  readonly nodes: NodeTable;
+  /** Which nodes are worth a try; all of them if it is left out. */
+  readonly health?: NodeHealth;
+  /** Is told of nodes that the home names, and that may not serve it. */
+  readonly trace?: Trace;
+}
+
 /**
- * The way of an account to its home: the members that may serve it, best first. A name that may not be dialled is
- * passed by where another one may; nodes that are down come last, as nobody knows yet that they still are.
- * @throws {LoginFailure} noHome, homeNotAllowed, or directoryFault when a node must be told what the entry lacks.
+ * The way of an account to its home: the members that may serve it, best first. A name that may not be dialled, or a
+ * node that must be told what the entry lacks, is passed by where another one may serve.
+ * @throws {LoginFailure} noHome, homeNotAllowed, directoryFault when a node must be told what the entry lacks, or
+ * nodeUnreachable when all of them are down by their state.
  */
-export function planRoute(
-  account: Account,
-  service: string,
-  nodes: NodeTable,
-  health: NodeHealth = ALL_USABLE,
-): Home {
+export function planRoute(account: Account, service: string, terms: RouteTerms): Home {
   if (account.homes.length === 0) {
     const attributes = account.homeAttributes ?? [];
     const lacks = attributes.length === 0 ? 'names no home node' : `has no ${attributes.join(' and no ')}`;
     throw new LoginFailure('noHome', `${account.entry} ${lacks}`);
   }
-  const members = account.homes.flatMap((home) => memberOf(home, account, service, nodes) ?? []);
-  const { usable = [], unusable = [] } = Object.groupBy(members, ({ node }) =>
-    health.usable(node, service) ? 'usable' : 'unusable',
-  );
-  const [first, ...others] = [...usable, ...unusable];
-  if (first === undefined) {
-    throw new LoginFailure(
-      'homeNotAllowed',
-      `${account.entry} has its home on ${account.homes.join(', ')}: not in the node table, or there without a ${service} port`,
-    );
-  }
-  return [first, ...others];
+  const { nodes, health = ALL_USABLE } = terms;
+  const { candidates, passedBy } = chooseNodes(account.name, account.homes, { service, nodes, health });
+  for (const { name, why } of passedBy) terms.trace?.('skipped', `${name}: ${why}`);
+  const lacking: string[] = [];
+  const [first, ...others] = candidates.flatMap((candidate) => {
+    const lack = lackOf(candidate.node, account);
+    if (lack === undefined) return [memberOf(candidate, account, service)];
+    terms.trace?.('skipped', lack);
+    lacking.push(lack);
+    return [];
+  });
+  if (first !== undefined) return [first, ...others];
+  throw new LoginFailure(...whyNowhere(account, service, lacking, passedBy));
 }
 
-/** A node as a member of an account's home; `undefined` where it may not be dialled for the service. */
-export function memberOf(
-  home: string,
-  account: Account,
+function memberOf(candidate: Candidate, account: Account, service: string): Member {
+  const { node, port } = candidate;
+  return {
+    ...candidate,
+    tls: nodeTlsAt(service, port, node.settings.tls),
+    forwarded: valuesFor(node, account),
+  };
+}
+
+function whyNowhere(
+  { entry, homes }: Account,
   service: string,
-  nodes: NodeTable,
-): Member | undefined {
-  const node = nodes.find(home);
-  const port = node?.settings.ports.get(service);
-  return node === undefined || port === undefined
-    ? undefined
-    : {
-        node,
-        port,
-        tls: nodeTlsAt(service, port, node.settings.tls),
-        forwarded: valuesFor(node, account),
-      };
+  [lack]: readonly string[],
+  passedBy: readonly PassedBy[],
+): [Reason, string] {
+  if (lack !== undefined) return ['directoryFault', lack];
+  const has = `${entry} has its home on ${homes.join(', ')}`;
+  const down = passedBy.filter(({ isDown }) => isDown).map(({ name }) => name);
+  if (down.length > 0) return ['nodeUnreachable', `${has}: the state of ${down.join(', ')} is down`];
+  return ['homeNotAllowed', `${has}: not in the node table, or there without a ${service} port`];
+}
+
+/** What an entry lacks that a node must be told. */
+function lackOf({ settings }: KnownNode, account: Account): string | undefined {
+  const missing = settings.required.filter((name) => !account.forwarded.has(name));
+  return missing.length > 0 ? whyMissing(account, missing, settings.name) : undefined;
 }
 
 function valuesFor({ settings }: KnownNode, account: Account): ReadonlyMap<string, string> {
-  const missing = settings.required.filter((name) => !account.forwarded.has(name));
-  if (missing.length > 0) {
-    throw new LoginFailure('directoryFault', whyMissing(account, missing, settings.name));
-  }
   if (settings.kind === 'generic') {
     return new Map();
   }

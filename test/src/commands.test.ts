@@ -303,6 +303,7 @@ userPassword: other
       'forward    quota=0 (no mailQuotaSize in the entry: no limit)',
       'stored     clear text',
       'node       node-a: dovecot at 192.0.2.1 port 993, TLS from the start',
+      'because    first of the home',
       'trust      scram-sha-256 as proxy1',
       'told       user ann@example.org, home=/srv/ann, uid=5000, gid=5000, quota=0',
       'result     a login would go to node-a',

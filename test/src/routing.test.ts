@@ -220,7 +220,7 @@ describe('planRoute', () => {
   it('keeps the order in which the entry names the home', () => {
     const nodes = table('node-a', 'node-b', 'node-c');
 
-    const members = planRoute(account(['node-b', 'node-c', 'node-a']), 'imap', nodes);
+    const members = planRoute(account(['node-b', 'node-c', 'node-a']), 'imap', { nodes });
 
     expect(members.map((member) => member.node.name)).toEqual(['node-b', 'node-c', 'node-a']);
   });
@@ -229,7 +229,7 @@ describe('planRoute', () => {
     const nodes = table('node-a', 'node-b', 'node-c');
     const health: NodeHealth = { usable: ({ name }, service) => !(name === 'node-a' && service === 'imap') };
 
-    const members = planRoute(account(['node-a', 'node-b', 'node-c']), 'imap', nodes, health);
+    const members = planRoute(account(['node-a', 'node-b', 'node-c']), 'imap', { nodes, health });
 
     expect(members.map((member) => member.node.name)).toEqual(['node-b', 'node-c', 'node-a']);
   });
@@ -241,14 +241,16 @@ describe('planRoute', () => {
     ]);
     const nodes = new NodeTable([node('node-a', { ports })]);
 
-    const [imap] = planRoute(account(['node-a']), 'imap', nodes);
-    const [pop3] = planRoute(account(['node-a']), 'pop3', nodes);
+    const [imap] = planRoute(account(['node-a']), 'imap', { nodes });
+    const [pop3] = planRoute(account(['node-a']), 'pop3', { nodes });
 
     expect([imap.port, pop3.port]).toEqual([1143, 1110]);
   });
 
   it('passes a name by that may not be dialled, where another one may', () => {
-    const members = planRoute(account(['evil', '127.0.0.1:389', 'node-a', 'typo']), 'imap', table('node-a'));
+    const members = planRoute(account(['evil', '127.0.0.1:389', 'node-a', 'typo']), 'imap', {
+      nodes: table('node-a'),
+    });
 
     expect(members.map((member) => member.node.name)).toEqual(['node-a']);
   });
@@ -256,13 +258,15 @@ describe('planRoute', () => {
   it('passes a node by that does not have the service, where another one has', () => {
     const nodes = new NodeTable([node('node-a', { ports: new Map([['pop3', 110]]) }), node('node-b')]);
 
-    const members = planRoute(account(['node-a', 'node-b']), 'imap', nodes);
+    const members = planRoute(account(['node-a', 'node-b']), 'imap', { nodes });
 
     expect(members.map((member) => member.node.name)).toEqual(['node-b']);
   });
 
   it('A27 refuses a home of which no name may be dialled, and says which they are', () => {
-    const failure = failureOf(() => planRoute(account(['evil', '169.254.169.254']), 'imap', table('node-a')));
+    const failure = failureOf(() =>
+      planRoute(account(['evil', '169.254.169.254']), 'imap', { nodes: table('node-a') }),
+    );
 
     expect(failure.reason).toBe('homeNotAllowed');
     expect(failure.message).toContain('uid=u,ou=people,dc=example,dc=org');
@@ -270,14 +274,14 @@ describe('planRoute', () => {
   });
 
   it('refuses a home without a port for the service, and says which service that is', () => {
-    const failure = failureOf(() => planRoute(account(['node-a']), 'pop3', table('node-a')));
+    const failure = failureOf(() => planRoute(account(['node-a']), 'pop3', { nodes: table('node-a') }));
 
     expect(failure.reason).toBe('homeNotAllowed');
     expect(failure.message).toMatch(/node-a.*without a pop3 port/);
   });
 
   it('refuses an account without a home, and says whose entry names none', () => {
-    const failure = failureOf(() => planRoute(account([]), 'imap', table('node-a')));
+    const failure = failureOf(() => planRoute(account([]), 'imap', { nodes: table('node-a') }));
 
     expect(failure.reason).toBe('noHome');
     expect(failure.message).toContain('uid=u,ou=people,dc=example,dc=org');
@@ -288,7 +292,7 @@ describe('planRoute', () => {
     (kind) => {
       const nodes = new NodeTable([node('node-a', { kind, required: ['home', 'quota', 'uid'] })]);
 
-      const failure = failureOf(() => planRoute(account(['node-a'], { quota: '1' }), 'imap', nodes));
+      const failure = failureOf(() => planRoute(account(['node-a'], { quota: '1' }), 'imap', { nodes }));
 
       expect(failure.reason).toBe('directoryFault');
       expect(failure.message).toContain('has no home, uid, which node node-a must be told');
@@ -298,7 +302,9 @@ describe('planRoute', () => {
   it('tells a node all that the entry says, where it says all that the node needs', () => {
     const nodes = new NodeTable([node('node-a', { required: ['home'] })]);
 
-    const [{ forwarded }] = planRoute(account(['node-a'], { home: '/srv/u', uid: '5000' }), 'imap', nodes);
+    const [{ forwarded }] = planRoute(account(['node-a'], { home: '/srv/u', uid: '5000' }), 'imap', {
+      nodes,
+    });
 
     expect(Object.fromEntries(forwarded)).toEqual({ home: '/srv/u', uid: '5000', quota: '0' });
   });
@@ -313,11 +319,9 @@ describe('planRoute', () => {
   ] as const)('tells a %s node of a quota of %s octets by %s', (kind, quota, told) => {
     const nodes = new NodeTable([node('node-a', { kind })]);
 
-    const [{ forwarded }] = planRoute(
-      account(['node-a'], quota === undefined ? {} : { quota }),
-      'imap',
+    const [{ forwarded }] = planRoute(account(['node-a'], quota === undefined ? {} : { quota }), 'imap', {
       nodes,
-    );
+    });
 
     expect(forwarded.get('quota')).toBe(told);
   });
@@ -325,7 +329,7 @@ describe('planRoute', () => {
   it('tells each member of a home in its own unit', () => {
     const nodes = new NodeTable([node('node-a', { kind: 'dovecot' }), node('node-b', { kind: 'courier' })]);
 
-    const members = planRoute(account(['node-a', 'node-b'], { quota: '7' }), 'imap', nodes);
+    const members = planRoute(account(['node-a', 'node-b'], { quota: '7' }), 'imap', { nodes });
 
     expect(members.map(({ forwarded }) => forwarded.get('quota'))).toEqual(['7B', '7S']);
   });
@@ -333,7 +337,7 @@ describe('planRoute', () => {
   it('tells a generic node nothing', () => {
     const nodes = new NodeTable([node('node-a', { kind: 'generic' })]);
 
-    const [{ forwarded }] = planRoute(account(['node-a'], { quota: '7', home: '/srv/u' }), 'imap', nodes);
+    const [{ forwarded }] = planRoute(account(['node-a'], { quota: '7', home: '/srv/u' }), 'imap', { nodes });
 
     expect(forwarded.size).toBe(0);
   });
