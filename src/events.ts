@@ -31,6 +31,7 @@ export type Event =
   | DirectoryState
   | FollowState
   | DirectoryChanged
+  | NodeState
   | LinesDropped
   | Bug;
 
@@ -278,6 +279,19 @@ export interface DirectoryChanged {
   /** As in `FollowState`. */
   readonly directory: string;
   readonly kind: DirectoryChange['kind'];
+}
+
+/** A node became one that logins are kept from, or is one no more; said once for each change. */
+export interface NodeState {
+  readonly event: 'nodeState';
+  readonly node: string;
+  /** As in `LoginEvent`. */
+  readonly nodeEntry: string;
+  /** By which it was spoken to: its services fail each by itself. */
+  readonly protocol: string;
+  /** `forgotten`: it was down, and for long no login has wanted it. */
+  readonly state: 'up' | 'down' | 'forgotten';
+  readonly detail?: string;
 }
 
 /** Log lines that were lost, as nobody read them; the log says it of itself when it's read again. */

@@ -5,6 +5,7 @@ import { Channel } from '../protocols/channel.ts';
 import type { MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { dial } from './dial.ts';
+import { type Attempt, type NodeWatch, type Stage, UNWATCHED } from './routing/node-health.ts';
 import type { KnownNode } from './routing/node-table.ts';
 import type { Home, Member } from './routing/route.ts';
 import type { NodeSettings, TimeSettings } from './settings.ts';
@@ -12,6 +13,8 @@ import type { NodeSettings, TimeSettings } from './settings.ts';
 /** What all logins share on their way home. */
 export interface HomeTerms {
   readonly times: TimeSettings;
+  /** Knows which nodes are worth a try, and learns from each; all are if it is left out. */
+  readonly health?: NodeWatch;
   /** Whether a connection that we made leads back to one of our own listeners. */
   readonly leadsToUs: (node: Transport) => boolean;
 }
@@ -62,7 +65,7 @@ export async function openHome(
   for (const [index, member] of members.entries()) {
     const spare = index < members.length - 1;
     try {
-      const session = await openMember(member, login, terms, { endMs, spare, abandoned });
+      const session = await tryMember(member, login, terms, { endMs, spare, abandoned });
       return { node: member.node, session };
     } catch (error) {
       const failure = atMember(member, error);
@@ -83,11 +86,42 @@ interface Turn {
   readonly abandoned: AbortSignal;
 }
 
+/** Below this, a node that answered late is not to blame: the members before it took the time. */
+const FAIR_MS = 1000;
+
+async function tryMember(
+  member: Member,
+  login: HomeLogin,
+  terms: HomeTerms,
+  turn: Turn,
+): Promise<NodeSession> {
+  const attempt = (terms.health ?? UNWATCHED).attempt(member.node, login.protocol.name, login.user);
+  const isFair = within(turn.endMs, FAIR_MS) === FAIR_MS;
+  let stage: Stage = 'connecting';
+  try {
+    const onConnected = (): void => {
+      stage = 'loggingIn';
+    };
+    const session = await openMember(member, login, terms, { ...turn, onConnected });
+    attempt.succeeded();
+    return session;
+  } catch (error) {
+    const isLesson = isFair && !turn.abandoned.aborted;
+    learn(attempt, isLesson ? error : undefined, stage);
+    throw error;
+  }
+}
+
+function learn(attempt: Attempt, error: unknown, stage: Stage): void {
+  if (error instanceof LoginFailure && error.reason !== 'loop') attempt.failed(error, stage);
+  else attempt.abandoned();
+}
+
 async function openMember(
   member: Member,
   login: HomeLogin,
   { times, leadsToUs }: HomeTerms,
-  { endMs, spare, abandoned }: Turn,
+  { endMs, spare, abandoned, onConnected }: Turn & { readonly onConnected: () => void },
 ): Promise<NodeSession> {
   const { node, port, tls } = member;
   const { protocol, user, password, origin } = login;
@@ -101,6 +135,7 @@ async function openMember(
     transport.destroy();
     throw new LoginFailure('loop', 'the node is this proxy itself');
   }
+  onConnected();
   const channel = new Channel(transport);
   channel.startClock(within(endMs, spare ? times.loginWithSpareMs : times.nodeMs));
   // The client may leave while the node thinks; then nobody waits for this connection.

@@ -1,4 +1,4 @@
-import type { Event, LoginEvent } from './events.ts';
+import type { Event, LoginEvent, NodeState } from './events.ts';
 
 export type Level = 'error' | 'warn' | 'info' | 'debug';
 
@@ -25,6 +25,8 @@ export function entryFor(event: Event): Entry {
       return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
     case 'followState':
       return event.following === 'off' ? FOLLOWING_NOT : FOLLOWING;
+    case 'nodeState':
+      return NODE_STATE[event.state];
     case 'configWarning':
     case 'listening':
     case 'adminListening':
@@ -127,6 +129,11 @@ const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not
 const FOLLOWING: Entry = { level: 'info', message: 'directory is followed' };
 // Logins ask the directory itself; what is late is that changes reach sessions that go on.
 const FOLLOWING_NOT: Entry = { level: 'warn', message: 'directory is not followed, changes are not seen' };
+const NODE_STATE: Readonly<Record<NodeState['state'], Entry>> = {
+  up: { level: 'info', message: 'node works again' },
+  down: { level: 'error', message: 'node is down: logins are not tried there, but for one now and then' },
+  forgotten: { level: 'info', message: 'node that was down is wanted no more' },
+};
 
 const OTHER: Readonly<
   Record<
@@ -139,6 +146,7 @@ const OTHER: Readonly<
       | 'nodeTrust'
       | 'directoryState'
       | 'followState'
+      | 'nodeState'
     >,
     Entry
   >

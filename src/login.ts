@@ -5,7 +5,6 @@ import type { LoginContext, LoginGuard } from '../auth/directory.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { type HomeTerms, openHome } from './home.ts';
-import type { NodeHealth } from './routing/node-health.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
@@ -22,8 +21,6 @@ const NOBODY_ASKED: ReadonlySet<Reason> = new Set(['badName', 'throttled']);
 export interface LoginTerms extends HomeTerms {
   readonly authenticator: Authenticator;
   readonly nodes: NodeTable;
-  /** Which nodes are worth a try; all of them if it is left out. */
-  readonly health?: NodeHealth;
   /** Keeps logins from nodes that trust anyone; `undefined` where nobody looks. */
   readonly trustWatch?: Pick<TrustWatch, 'admit'> | undefined;
 }

@@ -75,6 +75,12 @@ function count(meters: Meters, event: Event): void {
     case 'directoryChange':
       meters.directoryChanges.inc({ directory: event.directory, kind: event.kind });
       break;
+    case 'nodeState':
+      meters.nodesDown.inc(
+        { node: event.nodeEntry, protocol: event.protocol },
+        event.state === 'down' ? 1 : -1,
+      );
+      break;
     case 'bug':
       meters.bugs.inc();
       break;
@@ -237,6 +243,12 @@ function makeMeters(registry: Registry) {
       name: 'homing_node_failures_total',
       help: 'Nodes that failed while the home had another one to go on to, by the reason of the failure.',
       labelNames: ['node', 'reason'],
+      registers,
+    }),
+    nodesDown: new Gauge({
+      name: 'homing_nodes_down',
+      help: "Nodes that logins are kept from as they failed, by the node's name or pattern in the configuration.",
+      labelNames: ['node', 'protocol'],
       registers,
     }),
     sessions: new Gauge({

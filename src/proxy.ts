@@ -9,6 +9,7 @@ import type { HomeTerms } from './home.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { scramSupport } from './mechanisms.ts';
 import { PROTOCOLS } from './protocols.ts';
+import { Breakers } from './routing/breakers.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
@@ -40,6 +41,9 @@ export interface ProxyParts {
   readonly oauth?: MechanismParts['oauth'];
 }
 
+/** How long a node that is down is left alone between two logins that try it. */
+const RETRY_MS = 5000;
+
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
 export async function startProxy(
   settings: Settings,
@@ -68,6 +72,7 @@ export async function startProxy(
       perUserAndAddress: limits.sessionsPerUserAndAddress,
     }),
     nodes,
+    health: new Breakers({ observe, retryMs: RETRY_MS }),
     times: settings.times,
     external: settings.external,
     oauth,
