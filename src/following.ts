@@ -23,7 +23,7 @@ export class Following implements AsyncDisposable {
 
   constructor(directories: readonly FollowedDirectory[], observe: Observer) {
     this.#observe = observe;
-    this.#running = directories.map((followed) => this.#follow(followed));
+    this.#running = directories.map((followed) => this.#followSafely(followed));
   }
 
   /** Tells of changes from now on, until what it gives is disposed of. */
@@ -35,6 +35,17 @@ export class Following implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#running);
+  }
+
+  /** A bug here must not end the sessions of all. */
+  async #followSafely(followed: FollowedDirectory): Promise<void> {
+    try {
+      await this.#follow(followed);
+    } catch (error) {
+      const stack = error instanceof Error ? error.stack : undefined;
+      this.#observe({ event: 'bug', detail: String(error), ...(stack !== undefined && { stack }) });
+      this.#stateOf(followed.name)('off', 'a bug in the proxy; it is followed again after a restart');
+    }
   }
 
   async #follow({ name, directory }: FollowedDirectory): Promise<void> {

@@ -322,7 +322,7 @@ describe('the LDAP directory on OpenLDAP', () => {
 
     const operation = /conn=\d+ op=\d+/.exec(search)?.[0] ?? '';
     expect(await loggedLine('ldap-master', new RegExp(`${operation} SRCH attr=`))).toMatch(
-      /SRCH attr=uid mailHost accountStatus homeDirectory uidNumber gidNumber mailQuotaSize pwdChangedTime pwdLastSet$/,
+      /SRCH attr=uid mailHost accountStatus homeDirectory uidNumber gidNumber mailQuotaSize entryUUID pwdChangedTime pwdLastSet$/,
     );
   });
 

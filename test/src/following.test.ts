@@ -112,6 +112,23 @@ describe('Following', () => {
     await following[Symbol.asyncDispose]();
   });
 
+  it('says that it follows no more when there is a bug, and ends nothing else', async () => {
+    const { queue, directory } = scripted();
+    const { following, events } = start(directory);
+    following.subscribe(() => {
+      throw new Error('a bug');
+    });
+
+    queue.push(DOUBTFUL);
+    await new Promise(setImmediate);
+
+    expect(events.slice(1)).toMatchObject([
+      { event: 'bug', detail: 'Error: a bug' },
+      { event: 'followState', following: 'off', detail: expect.stringContaining('bug') },
+    ]);
+    await following[Symbol.asyncDispose]();
+  });
+
   it('tells nothing to who has left', async () => {
     const { queue, directory } = scripted();
     const { following } = start(directory);
