@@ -15,6 +15,8 @@ export interface MailProtocol {
   readonly alpn: string;
   /** What a client is told instead of a greeting when it can't be served now. */
   readonly refusal: string;
+  /** Whether this line is how a node greets who may log in. */
+  isGreeting(line: string): boolean;
   frontend(channel: Channel, terms: FrontendTerms): Frontend;
   /** Logs in at a node; ends with the node's OK or throws. @throws {LoginFailure} when the node or its proof fails. */
   login(channel: Channel, terms: NodeTerms): Promise<NodeSession>;

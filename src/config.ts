@@ -225,6 +225,8 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
       trustCheckMs: times.trustCheck === 0 ? undefined : times.trustCheck,
     },
     limits,
+    health: { probe: data.health.probe, everyMs: data.health.every, all: data.health.all },
+    sourceAddresses: data.sourceAddresses,
     names: buildNames(names),
     delegates: data.delegates,
     external: external && buildExternal(external),

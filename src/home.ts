@@ -8,6 +8,8 @@ import { dial } from './dial.ts';
 import { type Attempt, type NodeWatch, type Stage, UNWATCHED } from './routing/node-health.ts';
 import type { KnownNode } from './routing/node-table.ts';
 import type { Home, Member } from './routing/route.ts';
+import type { Turns } from './routing/turns.ts';
+import type { Ways } from './routing/ways.ts';
 import type { NodeSettings, TimeSettings } from './settings.ts';
 
 /** What all logins share on their way home. */
@@ -15,6 +17,10 @@ export interface HomeTerms {
   readonly times: TimeSettings;
   /** Knows which nodes are worth a try, and learns from each; all are if it is left out. */
   readonly health?: NodeWatch;
+  /** The addresses of the nodes and of ours; the system is asked each time if they are left out. */
+  readonly ways?: Ways;
+  /** How many may connect to a node at once; any number if it is left out. */
+  readonly turns?: Turns;
   /** Whether a connection that we made leads back to one of our own listeners. */
   readonly leadsToUs: (node: Transport) => boolean;
 }
@@ -86,6 +92,11 @@ interface Turn {
   readonly abandoned: AbortSignal;
 }
 
+interface StagedTurn extends Turn {
+  /** Tells how far the login has come; before the first it waits for its turn. */
+  readonly enter: (stage: Stage) => void;
+}
+
 /** Below this, a node that answered late is not to blame: the members before it took the time. */
 const FAIR_MS = 1000;
 
@@ -97,12 +108,12 @@ async function tryMember(
 ): Promise<NodeSession> {
   const attempt = (terms.health ?? UNWATCHED).attempt(member.node, login.protocol.name, login.user);
   const isFair = within(turn.endMs, FAIR_MS) === FAIR_MS;
-  let stage: Stage = 'connecting';
+  let stage: Stage | undefined;
+  const enter = (next: Stage): void => {
+    stage = next;
+  };
   try {
-    const onConnected = (): void => {
-      stage = 'loggingIn';
-    };
-    const session = await openMember(member, login, terms, { ...turn, onConnected });
+    const session = await openMember(member, login, terms, { ...turn, enter });
     attempt.succeeded();
     return session;
   } catch (error) {
@@ -112,30 +123,25 @@ async function tryMember(
   }
 }
 
-function learn(attempt: Attempt, error: unknown, stage: Stage): void {
-  if (error instanceof LoginFailure && error.reason !== 'loop') attempt.failed(error, stage);
+function learn(attempt: Attempt, error: unknown, stage: Stage | undefined): void {
+  if (stage !== undefined && error instanceof LoginFailure && error.reason !== 'loop')
+    attempt.failed(error, stage);
   else attempt.abandoned();
 }
 
 async function openMember(
   member: Member,
   login: HomeLogin,
-  { times, leadsToUs }: HomeTerms,
-  { endMs, spare, abandoned, onConnected }: Turn & { readonly onConnected: () => void },
+  terms: HomeTerms,
+  turn: StagedTurn,
 ): Promise<NodeSession> {
-  const { node, port, tls } = member;
+  const { node, tls } = member;
+  const { times } = terms;
+  const { endMs, spare, abandoned } = turn;
   const { protocol, user, password, origin } = login;
   const sasl = node.prover({ user, service: protocol.name, facts: factsOf(member, origin), password });
-  using connecting = new Deadline(
-    within(endMs, spare ? times.connectWithSpareMs : times.connectMs),
-    abandoned,
-  );
-  const transport = await dial({ host: node.host, port, tls }, connecting.signal);
-  if (leadsToUs(transport)) {
-    transport.destroy();
-    throw new LoginFailure('loop', 'the node is this proxy itself');
-  }
-  onConnected();
+  const transport = await connectMember(member, terms, turn);
+  turn.enter('loggingIn');
   const channel = new Channel(transport);
   channel.startClock(within(endMs, spare ? times.loginWithSpareMs : times.nodeMs));
   // The client may leave while the node thinks; then nobody waits for this connection.
@@ -151,6 +157,25 @@ async function openMember(
   } finally {
     abandoned.removeEventListener('abort', leave);
   }
+}
+
+/** @throws {LoginFailure} nodeUnreachable, nodeTlsFailed, loop. */
+async function connectMember(
+  { node, port, tls }: Member,
+  { times, leadsToUs, turns, ways }: HomeTerms,
+  { endMs, spare, abandoned, enter }: StagedTurn,
+): Promise<Transport> {
+  const connectMs = spare ? times.connectWithSpareMs : times.connectMs;
+  using waiting = new Deadline(within(endMs, connectMs), abandoned);
+  using _ = await turns?.take(node.name, waiting.signal).catch((cause: unknown) => {
+    throw new LoginFailure('nodeUnreachable', 'too many others were connecting to it', { cause });
+  });
+  enter('connecting');
+  using connecting = new Deadline(within(endMs, connectMs), abandoned);
+  const transport = await dial({ host: node.host, port, tls }, connecting.signal, ways);
+  if (!leadsToUs(transport)) return transport;
+  transport.destroy();
+  throw new LoginFailure('loop', 'the node is this proxy itself');
 }
 
 function within(endMs: number, ms: number): number {

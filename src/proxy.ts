@@ -8,12 +8,15 @@ import type { Listening, Observer } from './events.ts';
 import type { HomeTerms } from './home.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { scramSupport } from './mechanisms.ts';
+import { startProbes } from './probe.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { Breakers } from './routing/breakers.ts';
 import { NodeTable } from './routing/node-table.ts';
+import { Turns } from './routing/turns.ts';
+import { Ways } from './routing/ways.ts';
 import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
-import type { LimitSettings, Settings } from './settings.ts';
+import type { HealthSettings, LimitSettings, Settings } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';
 import { tryWrongProof } from './trust-check.ts';
 import { TrustWatch, type TrustWatchTerms } from './trust-watch.ts';
@@ -41,8 +44,7 @@ export interface ProxyParts {
   readonly oauth?: MechanismParts['oauth'];
 }
 
-/** How long a node that is down is left alone between two logins that try it. */
-const RETRY_MS = 5000;
+const LOGINS_ALONE: HealthSettings = { probe: 'off', everyMs: 5000, all: false };
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
 export async function startProxy(
@@ -55,7 +57,10 @@ export async function startProxy(
   const sessions = new Sessions(most);
   const leadsToUs = (node: Transport): boolean => listening.some((listener) => isSame(node, listener));
   const nodes = new NodeTable(settings.nodes, settings.groups);
-  const trustWatch = watchTrust(settings, { times: settings.times, leadsToUs }, observe);
+  const ways = new Ways(settings.sourceAddresses);
+  const trustWatch = watchTrust(settings, { times: settings.times, leadsToUs, ways }, observe);
+  const health = settings.health ?? LOGINS_ALONE;
+  const breakers = new Breakers({ observe, retryMs: health.everyMs });
   const context = {
     authenticator,
     trustWatch,
@@ -72,7 +77,9 @@ export async function startProxy(
       perUserAndAddress: limits.sessionsPerUserAndAddress,
     }),
     nodes,
-    health: new Breakers({ observe, retryMs: RETRY_MS }),
+    health: breakers,
+    ways,
+    turns: new Turns(limits.connectingPerNode ?? Number.POSITIVE_INFINITY),
     times: settings.times,
     external: settings.external,
     oauth,
@@ -103,6 +110,8 @@ export async function startProxy(
     observe(event);
   }
   await certificates.watch();
+  const probing = { breakers, nodes, ways, connectMs: settings.times.connectMs };
+  const probes = startProbes(health, settings.nodes, probing);
   for (const { name } of settings.nodes) {
     const node = nodes.find(name);
     if (node !== undefined) trustWatch?.watch(node);
@@ -110,6 +119,7 @@ export async function startProxy(
   const stop = async (graceMs: number): Promise<void> => {
     observe({ event: 'stopping', sessions: sessions.size });
     certificates[Symbol.dispose]();
+    probes?.[Symbol.dispose]();
     trustWatch?.[Symbol.dispose]();
     for (const listener of listeners) {
       listener.close();

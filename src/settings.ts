@@ -18,6 +18,10 @@ export interface Settings {
   readonly groups?: readonly GroupSettings[];
   readonly times: TimeSettings;
   readonly limits: LimitSettings;
+  /** Logins alone find out, if it is left out. */
+  readonly health?: HealthSettings;
+  /** IP addresses of ours that connections to nodes leave from in turn; none lets the system choose. */
+  readonly sourceAddresses?: readonly string[];
   readonly names: NameOptions;
   /** Whose a client's certificate is; `undefined` where certificates let nobody in. */
   readonly external?: CertificateMap | undefined;
@@ -205,6 +209,16 @@ export interface TimeSettings {
   readonly halfCloseMs: number;
 }
 
+/** How it is found out whether nodes work. */
+export interface HealthSettings {
+  /** How a node is tried that is down: by connecting, by its greeting, or by logins alone. */
+  readonly probe: 'tcp' | 'greeting' | 'off';
+  /** How long a node that is down is left alone between two trials. */
+  readonly everyMs: number;
+  /** Whether all nodes are probed as often, down or not. */
+  readonly all: boolean;
+}
+
 export interface LimitSettings {
   readonly connections: number;
   /** Failed logins on one connection. */
@@ -214,6 +228,8 @@ export interface LimitSettings {
   readonly unauthenticatedPerAddress?: number | undefined;
   /** Of a /48 of IPv6. */
   readonly unauthenticatedPerNetwork?: number | undefined;
+  /** Logins that connect to one node at the same time. */
+  readonly connectingPerNode?: number | undefined;
   readonly sessionsPerUser?: number | undefined;
   readonly sessionsPerUserAndAddress?: number | undefined;
 }

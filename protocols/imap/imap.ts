@@ -8,6 +8,7 @@ export const imap: MailProtocol = {
   name: 'imap',
   ports: { clear: 143, tls: 993 },
   absentFrom: [],
+  isGreeting: (line) => /^\* OK( |$)/i.test(line),
   alpn: 'imap',
   refusal: `* BYE ${IMAP_ANSWER.unavailable}\r\n`,
   frontend: (channel, terms) => new ImapFrontend(channel, terms),

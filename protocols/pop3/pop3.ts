@@ -8,6 +8,7 @@ export const pop3: MailProtocol = {
   name: 'pop3',
   ports: { clear: 110, tls: 995 },
   absentFrom: [],
+  isGreeting: (line) => /^\+OK( |$)/.test(line),
   alpn: 'pop3',
   refusal: `-ERR ${POP3_ANSWER.unavailable}\r\n`,
   frontend: (channel, terms) => new Pop3Frontend(channel, terms),

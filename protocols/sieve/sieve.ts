@@ -9,6 +9,7 @@ export const sieve: MailProtocol = {
   ports: { clear: 4190 },
   // Courier has filters of its own, and no ManageSieve.
   absentFrom: ['courier'],
+  isGreeting: (line) => /^(?:"|OK( |$))/i.test(line),
   alpn: 'managesieve',
   refusal: `BYE ${SIEVE_ANSWER.unavailable}\r\n`,
   frontend: (channel, terms) => new SieveFrontend(channel, terms),

@@ -49,12 +49,28 @@ const limitsSchema = z.strictObject({
       'the same of one IPv4 address, or of a /64 of IPv6, once a quarter of them is taken; not where throttle.exempt or balancers has it',
     ),
   unauthenticatedPerNetwork: z.int().min(1).default(80).describe('the same of a /48 of IPv6'),
+  connectingPerNode: z
+    .int()
+    .min(1)
+    .default(50)
+    .describe('logins that connect to one node at the same time; others wait for their turn'),
   sessionsPerUser: z.int().min(1).optional().describe('sessions of one user; no limit if it is left out'),
   sessionsPerUserAndAddress: z
     .int()
     .min(1)
     .optional()
     .describe('sessions of one user from one address; no limit if it is left out'),
+});
+
+const healthSchema = z.strictObject({
+  probe: z
+    .enum(['greeting', 'tcp', 'off'])
+    .default('greeting')
+    .describe(
+      'how a node is tried that is down: by its greeting, by connecting (tcp), or by logins alone (off)',
+    ),
+  every: duration.prefault('5s').describe('how long a node that is down is left alone between two trials'),
+  all: z.boolean().default(false).describe('whether nodes that work are probed as often too'),
 });
 
 const logSchema = z.strictObject({
@@ -98,6 +114,13 @@ export const configSchema = z.strictObject({
   groups: z.array(groupSchema).default([]).describe('nodes that serve users together, behind one name'),
   times: timesSchema.prefault({}).describe('how long things may take'),
   limits: limitsSchema.prefault({}).describe('how much is taken on'),
+  health: healthSchema.prefault({}).describe('how it is found out whether nodes work'),
+  sourceAddresses: z
+    .array(z.union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' }))
+    .default([])
+    .describe(
+      'IP addresses of this machine that connections to nodes leave from in turn: each has about 28,000 ports; the system chooses if it is left out',
+    ),
   throttle: throttleSchema.prefault({}).describe('how failed logins slow down and stop whoever guesses'),
   oauth: oauthSchema
     .optional()

@@ -46,6 +46,7 @@ describe('a configuration file', () => {
       unauthenticated: 4000,
       unauthenticatedPerAddress: 20,
       unauthenticatedPerNetwork: 80,
+      connectingPerNode: 50,
     });
   });
 

@@ -1,12 +1,13 @@
-import dns from 'node:dns';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { LoginFailure } from '../../auth/failure.ts';
 import { Channel } from '../../protocols/channel.ts';
 import type { Transport } from '../../protocols/transport.ts';
 import { dial } from '../../src/dial.ts';
+import { Addresses } from '../../src/routing/addresses.ts';
+import { Ways } from '../../src/routing/ways.ts';
 import type { NodeTls } from '../../src/settings.ts';
 import { listenOn } from '../support/sockets.ts';
 import { TestCa } from '../support/test-ca.ts';
@@ -123,9 +124,9 @@ describe('dial', () => {
 
   it('X13 tries each address of a name', async () => {
     await using home = await node('* OK ready\r\n');
-    nameHas('127.0.0.2', '127.0.0.1');
+    const ways = nameHas('127.0.0.2', '127.0.0.1');
 
-    const transport = await dial({ host: 'node-a.example.org', port: home.port, tls: CLEAR }, NEVER);
+    const transport = await dial({ host: 'node-a.example.org', port: home.port, tls: CLEAR }, NEVER, ways);
 
     expect(transport.remote.ip).toBe('127.0.0.1');
     expect(await greetingOf(transport)).toBe('* OK ready');
@@ -133,14 +134,38 @@ describe('dial', () => {
 
   it('says of each address of a name why it could not be reached', async () => {
     const port = await freePort();
-    nameHas('127.0.0.2', '127.0.0.3');
+    const ways = nameHas('127.0.0.2', '127.0.0.3');
 
-    const failure = await failureOf(dial({ host: 'node-a.example.org', port, tls: CLEAR }, NEVER));
+    const failure = await failureOf(dial({ host: 'node-a.example.org', port, tls: CLEAR }, NEVER, ways));
 
     expect(failure.reason).toBe('nodeUnreachable');
     expect(failure.message).toBe(
       `connect to node-a.example.org:${port}: connect ECONNREFUSED 127.0.0.2:${port}; connect ECONNREFUSED 127.0.0.3:${port}`,
     );
+  });
+
+  it('leaves from the source that has a port, where another one has none', async () => {
+    await using home = await node('* OK ready\r\n');
+    // The first is no address of this machine (RFC 5737).
+    const ways = new Ways(['192.0.2.1', '127.0.0.9']);
+
+    for (let count = 0; count < 2; count += 1) {
+      const transport = await dial({ host: '127.0.0.1', port: home.port, tls: CLEAR }, NEVER, ways);
+      expect(transport.local.ip).toBe('127.0.0.9');
+      transport.destroy();
+    }
+  });
+
+  it('says of a name that is not found that the node is unreachable', async () => {
+    const lookup = async () => Promise.reject(new Error('getaddrinfo ENOTFOUND node-a.example.org'));
+    const ways = new Ways([], new Addresses({ lookup }));
+
+    const failure = await failureOf(dial({ host: 'node-a.example.org', port: 143, tls: CLEAR }, NEVER, ways));
+
+    expect(failure).toMatchObject({
+      reason: 'nodeUnreachable',
+      message: 'connect to node-a.example.org:143: getaddrinfo ENOTFOUND node-a.example.org',
+    });
   });
 
   it('says which port refused it', async () => {
@@ -231,10 +256,10 @@ describe('dial', () => {
 
   it('believes the host that it was told, not the address that it found', async () => {
     await using home = await node('', true);
-    nameHas('127.0.0.1');
+    const ways = nameHas('127.0.0.1');
     const target = { host: 'node-b.example.org', port: home.port, tls: tls('implicit') };
 
-    const failure = await failureOf(dial(target, NEVER));
+    const failure = await failureOf(dial(target, NEVER, ways));
 
     expect(failure.reason).toBe('nodeTlsFailed');
     expect(failure.message).toContain('its certificate is for another name');
@@ -254,10 +279,7 @@ describe('dial', () => {
 });
 
 /** Lets every name have these addresses: the test must not depend on what a resolver says. */
-function nameHas(...addresses: readonly string[]): void {
+function nameHas(...addresses: readonly string[]): Ways {
   const found = addresses.map((address) => ({ address, family: 4 }));
-  const lookup = (_name: string, _options: unknown, done: (error: null, all: typeof found) => void): void => {
-    setImmediate(() => done(null, found));
-  };
-  vi.spyOn(dns, 'lookup').mockImplementation(lookup as unknown as typeof dns.lookup);
+  return new Ways([], new Addresses({ lookup: async () => found }));
 }
