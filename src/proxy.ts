@@ -4,6 +4,7 @@ import type { Transport } from '../protocols/transport.ts';
 import { CertificateStore } from './certificates.ts';
 import type { Connections } from './connection-metrics.ts';
 import { sessionsByDescriptors } from './descriptors.ts';
+import { EndSpread } from './end-spread.ts';
 import type { Listening, Observer } from './events.ts';
 import type { HomeTerms } from './home.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
@@ -78,6 +79,7 @@ export async function startProxy(
     }),
     nodes,
     health: breakers,
+    endSpread: new EndSpread({ spreadMs: settings.times.spreadMs ?? 0 }),
     ways,
     turns: new Turns(limits.connectingPerNode ?? Number.POSITIVE_INFINITY),
     times: settings.times,

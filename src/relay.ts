@@ -1,32 +1,53 @@
 import type { Detached, Sink, Transport } from '../protocols/transport.ts';
+import type { SpreadSession } from './end-spread.ts';
 import type { SessionEnd } from './events.ts';
 
 /** What a relayed session came to. */
 export type RelayEnd = Pick<SessionEnd, 'received' | 'sent' | 'endedBy' | 'how'>;
+
+/** A node's end so soon behind what a client said is its answer, as to LOGOUT. */
+const PROMPT_MS = 1000;
+
+/** The end of a node that its client has not been told of. */
+interface Hold {
+  tell: () => void;
+  readonly timer: NodeJS.Timeout;
+}
 
 /** Two connections spliced into one session: octets go through untouched, in order, as fast as the slower side. */
 export class Relay {
   readonly #client: Side;
   readonly #node: Side;
   readonly #halfCloseMs: number;
+  readonly #spread: Pick<SpreadSession, 'gone'> | undefined;
   readonly #finished = Promise.withResolvers<RelayEnd>();
   #endedBy: SessionEnd['endedBy'] | undefined;
   #patience: NodeJS.Timeout | undefined;
+  #hold: Hold | undefined;
+  #nodeIsGone = false;
   #done = false;
 
   /**
    * Takes both connections over, residual first.
    * @param halfCloseMs how long one side may go on after the other's FIN.
+   * @param spread says when the client learns that the node is gone; at once if it is left out.
    */
-  constructor(client: Detached, node: Detached, halfCloseMs: number) {
+  constructor(client: Detached, node: Detached, halfCloseMs: number, spread?: Pick<SpreadSession, 'gone'>) {
     this.#halfCloseMs = halfCloseMs;
+    this.#spread = spread;
     this.#client = new Side(client.transport, node.transport, {
-      ended: () => this.#ended('client', node.transport),
-      closed: (error) => this.#closed('client', error),
+      ended: () => {
+        this.#letGo();
+        this.#ended('client', node.transport);
+      },
+      closed: (error) => {
+        this.#letGo();
+        this.#closed('client', error);
+      },
     });
     this.#node = new Side(node.transport, client.transport, {
-      ended: () => this.#ended('node', client.transport),
-      closed: (error) => this.#closed('node', error),
+      ended: () => this.#nodeGone(() => this.#ended('node', client.transport)),
+      closed: (error) => this.#nodeGone(() => this.#closed('node', error)),
     });
     this.#client.begin(client.residual);
     this.#node.begin(node.residual);
@@ -40,6 +61,33 @@ export class Relay {
   /** Ends the session behind what is queued; nothing is ever written into a relayed stream. */
   stop(): void {
     this.#finish('proxy', 'stopping');
+  }
+
+  /** A client that waits for nothing may learn later that its node is gone, lest all come back at once. */
+  #nodeGone(tell: () => void): void {
+    if (this.#hold !== undefined) {
+      this.#hold.tell = tell;
+      return;
+    }
+    const isAwaited = performance.now() - this.#client.heardMs < PROMPT_MS;
+    const isFirst = !this.#nodeIsGone && this.#endedBy === undefined;
+    this.#nodeIsGone = true;
+    const holdMs = isFirst && !isAwaited ? (this.#spread?.gone() ?? 0) : 0;
+    if (holdMs === 0) {
+      tell();
+      return;
+    }
+    this.#hold = { tell, timer: setTimeout(() => this.#letGo(), holdMs) };
+    this.#client.divert(() => this.#letGo());
+  }
+
+  /** Tells the client now: its time has come, or it wants something, which nobody is there to answer. */
+  #letGo(): void {
+    const hold = this.#hold;
+    if (hold === undefined) return;
+    this.#hold = undefined;
+    clearTimeout(hold.timer);
+    hold.tell();
   }
 
   #ended(by: 'client' | 'node', other: Transport): void {
@@ -62,6 +110,8 @@ export class Relay {
     }
     this.#done = true;
     clearTimeout(this.#patience);
+    clearTimeout(this.#hold?.timer);
+    this.#hold = undefined;
     // After an end in order, what is queued for the other side is still delivered to a slow reader.
     const lingerMs = how === 'closed' || how === 'stopping' ? this.#halfCloseMs : 0;
     this.#client.release(lingerMs);
@@ -78,6 +128,9 @@ export class Relay {
 /** One side of a relay: what it brings goes to the other. */
 class Side implements Sink {
   octetsRead = 0;
+  /** When it said something last, by the clock of `performance`. */
+  heardMs = performance.now();
+  #diverted: (() => void) | undefined;
   readonly ended: () => void;
   readonly closed: (error: Error | undefined) => void;
   readonly #from: Transport;
@@ -99,7 +152,18 @@ class Side implements Sink {
     }
   }
 
+  /** From now on what it says goes nowhere, and is only noticed. */
+  divert(noticed: () => void): void {
+    this.#diverted = noticed;
+    this.#from.resume();
+  }
+
   octets(chunk: Buffer): void {
+    this.heardMs = performance.now();
+    if (this.#diverted !== undefined) {
+      this.#diverted();
+      return;
+    }
     if (!this.#forward(chunk)) {
       this.#from.pause();
     }

@@ -121,7 +121,9 @@ export class Session {
     try {
       const node = await takeHome(attempt, connection, context, findings);
       opened.adopt(node.transport, (transport) => transport.destroy());
-      const relay = new Relay(attempt.accept(node.welcome), node, context.times.halfCloseMs);
+      const spread = context.endSpread?.enter(findings.node ?? '');
+      counted.use(spread);
+      const relay = new Relay(attempt.accept(node.welcome), node, context.times.halfCloseMs, spread);
       opened.move();
       earlyEnd.leaveBy(() => relay.stop());
       return { relay, user: findings.user ?? '', node: findings.node ?? '', counted };

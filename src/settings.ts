@@ -207,6 +207,8 @@ export interface TimeSettings {
   readonly trustCheckMs?: number | undefined;
   /** How long the other direction may go on after one side's FIN. */
   readonly halfCloseMs: number;
+  /** Over how long the clients of a dead node are sent away; 0, or left out, for at once. */
+  readonly spreadMs?: number;
 }
 
 /** How it is found out whether nodes work. */

@@ -30,6 +30,9 @@ const timesSchema = z.strictObject({
   trustCheck: delay
     .prefault('1h')
     .describe('how often a node is tried whether it refuses a wrong proof; 0s for never'),
+  spread: delay
+    .prefault('30s')
+    .describe('over how long clients are sent away whose node died with all its sessions; 0s for at once'),
   stop: duration.prefault('300s').describe('how long sessions may go on after SIGTERM'),
 });
 

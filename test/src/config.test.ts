@@ -38,6 +38,7 @@ describe('a configuration file', () => {
       loginWithSpareMs: 5000,
       failureMs: 2000,
       halfCloseMs: 5000,
+      spreadMs: 30_000,
       trustCheckMs: 3_600_000,
     });
     expect(settings.limits).toEqual({
