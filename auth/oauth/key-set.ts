@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type LocalJWKSet } from 'jose';
 import { Deadline } from '../deadline.ts';
-import { ProviderHttp, type ProviderTarget } from './provider-http.ts';
+import type { HttpTarget } from '../http-client.ts';
+import { ProviderHttp } from './provider-http.ts';
 import { ProviderDown } from './token.ts';
 
 const MAX_FILE_OCTETS = 64 * 1024;
@@ -20,7 +21,7 @@ export interface KeySource extends Disposable {
 }
 
 /** The keys of an https URL (RFC 7517 section 5). */
-export function keysFromUrl(target: ProviderTarget): KeySource {
+export function keysFromUrl(target: HttpTarget): KeySource {
   const http = new ProviderHttp(target);
   return {
     [Symbol.dispose]: () => http[Symbol.dispose](),
