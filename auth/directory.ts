@@ -37,6 +37,18 @@ export interface LoginGuard {
    * @param version changes with the entry's password; empty where that doesn't show.
    */
   knownWrong(entry: string, version: string, password: Secret): boolean;
+  /** Is told by a directory that the login, if it fails, should be answered no earlier than after these milliseconds. */
+  answerLater?(ms: number): void;
+}
+
+/** The client of a login, for directories that judge by it too. */
+export interface LoginClient {
+  /** IP address, as a balancer says it where there is one. */
+  readonly ip: string;
+  /** Counts the logins of the connection, from 1. */
+  readonly attempt: number;
+  /** `undefined` in clear text. */
+  readonly tls: { readonly version: string; readonly cipher: string } | undefined;
 }
 
 /** What a directory may need to know about a login besides its name. */
@@ -44,13 +56,15 @@ export interface DirectoryContext {
   /** The service asked for, in lower case, as `imap`. */
   readonly service: string;
   readonly trace?: Trace;
+  /** Left out where nobody is logging in. */
+  readonly client?: LoginClient;
+  readonly guard?: LoginGuard;
 }
 
 /** What the authenticator knows about a login besides its proof. */
 export interface LoginContext extends DirectoryContext {
   /** Domain of names without one, where the listener has one of its own. */
   readonly defaultDomain?: string | undefined;
-  readonly guard?: LoginGuard;
 }
 
 /** Why an existing account may not log in now, though its password is right. */
@@ -72,6 +86,10 @@ export interface Account {
   readonly homes: readonly string[];
   /** Attributes that may name them. */
   readonly homeAttributes?: readonly string[];
+  /** The port that the homes must have for this service; any, if it is left out. */
+  readonly homePort?: number;
+  /** What the node is given as the user's password, where it takes that (`trust: replay`), instead of his own. */
+  readonly nodePassword?: Secret;
   /** What the node must be told, by its forward name: `home`, `uid`, `gid`, `quota`. */
   readonly forwarded: ReadonlyMap<string, string>;
   /** Texts by forward name that could not be filled, as the account name has no domain. */
@@ -121,9 +139,12 @@ export type StoredLookup = (
   signal: AbortSignal,
 ) => Promise<StoredCredentials | undefined>;
 
+/** Told once when a server can be used at first or again, and once when it can't. */
+export type ServerObserver = (server: string, up: boolean, detail: string | undefined) => void;
+
 /**
- * Where accounts are looked up and passwords are verified: LDAP, or a file that stands in for it. It judges what it is
- * asked; whether it may be asked at all is the authenticator's matter.
+ * Where accounts are looked up and passwords are verified: LDAP, a file that stands in for it, or a web service. It
+ * judges what it is asked; whether it may be asked at all is the authenticator's matter.
  */
 export interface Directory extends AsyncDisposable {
   /**

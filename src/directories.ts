@@ -1,5 +1,6 @@
 import { type Authenticator, createAuthenticator } from '../auth/authenticator.ts';
-import type { Directory } from '../auth/directory.ts';
+import type { Directory, ServerObserver } from '../auth/directory.ts';
+import { openHttp } from '../auth/http/http-directory.ts';
 import { openLdap } from '../auth/ldap/ldap.ts';
 import { openLdif } from '../auth/ldif/ldif.ts';
 import type { DirectorySettings } from './config/directories.ts';
@@ -45,13 +46,15 @@ export function openDirectories(
 }
 
 function openDirectory(settings: DirectorySettings, observe: Observer): Directory {
+  const tell: ServerObserver = (server, up, detail) =>
+    observe({ event: 'directoryState', server, up, ...(detail !== undefined && { detail }) });
   switch (settings.kind) {
     case 'ldif':
       return openLdif(settings.options);
     case 'ldap':
-      return openLdap(settings.options, (server, up, detail) => {
-        observe({ event: 'directoryState', server, up, ...(detail !== undefined && { detail }) });
-      });
+      return openLdap(settings.options, tell);
+    case 'http':
+      return openHttp(settings.options, tell);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import { Deadline } from '../auth/deadline.ts';
 import type { LoginContext, LoginGuard } from '../auth/directory.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
+import type { Secret } from '../auth/secret.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { type HomeTerms, openHome } from './home.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
@@ -36,6 +37,8 @@ export interface LoginOrigin extends Pick<Origin, 'listener'> {
 /** The connection that a login came by. */
 export interface LoginConnection extends LoginOrigin, Pick<Origin, 'client'> {
   readonly report: SessionReport;
+  /** Counts the logins of this connection, from 1. */
+  readonly attemptNumber: number;
   /** Counts the session of an account. @throws {LoginFailure} `tooManySessions`. */
   readonly enter: (user: string) => void;
 }
@@ -67,8 +70,7 @@ export async function takeHome(
   const login = {
     protocol,
     user: account.name,
-    // Who acts for another has proved who he is himself: no password of his is the other's.
-    password: attempt.proof.kind === 'password' && actedBy === undefined ? attempt.proof.password : undefined,
+    password: account.nodePassword ?? ownPassword(attempt, actedBy),
     origin: { client, listener, sessionId: report.id, ttl: nextTtl(attempt) },
     onFailure: (node: KnownNode, failure: LoginFailure) => report.memberFailed(node, failure),
   };
@@ -92,6 +94,11 @@ export function contextOf({ protocol, listener, domains, guard }: LoginOrigin): 
   };
 }
 
+/** Who acts for another has proved who he is himself: no password of his is the other's. */
+function ownPassword({ proof }: LoginAttempt, actedBy: string | undefined): Secret | undefined {
+  return proof.kind === 'password' && actedBy === undefined ? proof.password : undefined;
+}
+
 function nameNode(findings: Findings, { name, settings }: KnownNode): void {
   findings.node = name;
   findings.nodeEntry = settings.name;
@@ -107,7 +114,10 @@ async function authenticate(
   using deadline = new Deadline(times.directoryMs, attempt.abandoned);
   let asked = true;
   try {
-    const result = await authenticator.authenticate(attempt.proof, contextOf(connection), deadline.signal);
+    const { attemptNumber, client } = connection;
+    const from = { ip: client.ip, attempt: attemptNumber, tls: attempt.tls };
+    const context = { ...contextOf(connection), client: from };
+    const result = await authenticator.authenticate(attempt.proof, context, deadline.signal);
     findings.actedBy = result.actedBy;
     if (result.kind === 'refused') {
       findings.user = result.known;

@@ -23,6 +23,7 @@ interface Relayed {
 /** A connection that is being served. */
 export class Session {
   readonly #connection: Connection;
+  #attempts = 0;
 
   constructor(accepted: Accepted, terms: SessionTerms, context: SessionContext) {
     this.#connection = {
@@ -94,6 +95,7 @@ export class Session {
     // A token was judged before the login was here: all that the user waited for counts.
     const startedMs = performance.now() - (attempt.proof.judgedMs ?? 0);
     const watch = await guard?.watch(triedBy(attempt.proof));
+    this.#attempts += 1;
     const login: CurrentLogin = { attempt, watch, startedMs, findings: {} };
     const taken = await this.#takeHome(login, ends);
     if (taken instanceof LoginFailure) {
@@ -117,7 +119,8 @@ export class Session {
     const counted = new DisposableStack();
     const enter = (user: string): void => void counted.use(context.userSessions.enter(user, client.ip));
     opened.use(counted);
-    const connection = { protocol, domains, report, client, listener, guard: watch, enter };
+    const origin = { protocol, domains, client, listener, guard: watch };
+    const connection = { ...origin, report, attemptNumber: this.#attempts, enter };
     try {
       const node = await takeHome(attempt, connection, context, findings);
       opened.adopt(node.transport, (transport) => transport.destroy());

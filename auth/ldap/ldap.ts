@@ -5,6 +5,7 @@ import type {
   Found,
   LoginName,
   PasswordVerdict,
+  ServerObserver,
   StoredCredentials,
   StoredLookup,
 } from '../directory.ts';
@@ -25,7 +26,7 @@ import {
   readOnlyEntry,
   readReread,
 } from './results.ts';
-import { LdapServer, type ServerObserver } from './server.ts';
+import { LdapServer } from './server.ts';
 import { LdapServers, type ServerOrder } from './servers.ts';
 import { SimpleBind } from './simple-bind.ts';
 

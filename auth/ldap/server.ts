@@ -1,5 +1,6 @@
 import { PresenceFilter } from 'ldapts';
 import { Deadline, whyAborted } from '../deadline.ts';
+import type { ServerObserver } from '../directory.ts';
 import { Gate } from '../gate.ts';
 import { codeWithName, LDAP_CODE } from './codes.ts';
 import type { LdapConnection } from './connection.ts';
@@ -8,9 +9,6 @@ import type { LdapResult } from './message.ts';
 import type { LdapSearch, LdapSearchResult } from './search.ts';
 import type { SimpleBind } from './simple-bind.ts';
 import { LdapUnreachable } from './unreachable.ts';
-
-/** Told once when a server can be used at first or again, and once when it can't. */
-export type ServerObserver = (server: string, up: boolean, detail: string | undefined) => void;
 
 export interface LdapServerTerms {
   readonly account: ServiceAccount | undefined;

@@ -2,8 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { CommandModule } from 'yargs';
 import type { Delegate } from '../../auth/delegates.ts';
+import type { HttpOptions } from '../../auth/http/http-directory.ts';
+import { serviceName } from '../../auth/http/service.ts';
+import type { LdifOptions } from '../../auth/ldif/ldif.ts';
 import type { CertificateMap } from '../../auth/mechanisms/external.ts';
-import { type DirectorySettings, verifiedBy } from '../config/directories.ts';
+import { type DirectorySettings, readsPasswords, verifiedBy } from '../config/directories.ts';
 import { describeProblem } from '../config/excerpt.ts';
 import { configSchema } from '../config/schema.ts';
 import { buildThrottle } from '../config/schema-throttle.ts';
@@ -136,19 +139,40 @@ function defaults(settings: unknown, usual: unknown): string {
 
 function directoryText(directory: DirectorySettings): string {
   const { domains } = directory;
-  const { schema } = directory.options;
-  const what =
-    directory.kind === 'ldif' ? 'an LDIF file' : directory.options.servers.map(({ url }) => url).join(', ');
   const whom = domains === undefined ? 'all domains' : domains.join(', ');
-  const below = schema.options.base === '' ? '' : `, below ${schema.options.base}`;
-  const gives = directory.kind === 'ldif' || directory.options.readPasswords;
-  const read = gives ? ', stored passwords are read' : '';
-  const delegates = schema.options.delegate === undefined ? '' : `, delegates by ${schema.options.delegate}`;
-  return `${what} for ${whom}${below}, passwords by ${verifiedBy(directory)}${read}${delegates}${followText(directory)}`;
+  const read = readsPasswords(directory) ? ', stored passwords are read' : '';
+  const detail = directory.kind === 'http' ? lookupText(directory.options) : schemaText(directory.options);
+  return `${sourceText(directory)} for ${whom}${detail.below}, passwords by ${verifiedBy(directory)}${read}${detail.others}${followText(directory)}`;
+}
+
+function sourceText(directory: DirectorySettings): string {
+  switch (directory.kind) {
+    case 'ldap':
+      return directory.options.servers.map(({ url }) => url).join(', ');
+    case 'ldif':
+      return 'an LDIF file';
+    case 'http':
+      return serviceName(directory.options.target);
+  }
+}
+
+function schemaText({ schema: { options } }: Pick<LdifOptions, 'schema'>) {
+  return {
+    below: options.base === '' ? '' : `, below ${options.base}`,
+    others: options.delegate === undefined ? '' : `, delegates by ${options.delegate}`,
+  };
+}
+
+function lookupText({ lookup }: HttpOptions) {
+  return {
+    below: '',
+    others: lookup === 'none' ? ', nobody without one' : ', others by Auth-Method: external',
+  };
 }
 
 /** What differs from the usual. */
 function followText(directory: DirectorySettings): string {
+  if (directory.kind === 'http') return '';
   const { options } = directory;
   const isFollowed = directory.kind === 'ldif' ? directory.options.file : directory.options.follow;
   if (isFollowed === undefined) return ', changes are not followed';

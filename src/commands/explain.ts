@@ -86,7 +86,7 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
     const home = planRoute(account, options.service, { nodes, trace: step });
     for (const member of home) explainMember(member, account, step);
     // A delegate's password is not the other user's.
-    const own = options.as === undefined ? password : undefined;
+    const own = account.nodePassword ?? (options.as === undefined ? password : undefined);
     if (options.login) await logIn({ options, config, step }, { account, home, password: own });
     step('result', options.login ? 'logged in' : `a login would go to ${home[0].node.name}`);
   } catch (error) {
@@ -121,7 +121,8 @@ async function findAccount(
   using deadline = new Deadline(config.settings.times.directoryMs);
   const { authenticator } = directories;
   const name = Buffer.from(options.user);
-  const context = { service: options.service, trace: step };
+  const client = { ip: HERE.ip, attempt: 1, tls: undefined };
+  const context = { service: options.service, trace: step, client };
   if (password === undefined) {
     const account = await authenticator.lookup(name, context, deadline.signal);
     if (account === undefined)
@@ -206,9 +207,8 @@ async function logIn(
     const instead = options.as === undefined ? '--login needs --password' : 'nobody can act for a user there';
     throw new OperatorError(`a node takes the user's own password, so ${instead}`);
   }
-  const here = { ip: '127.0.0.1', port: DISCARD_PORT };
   const sessionId = randomBytes(16).toString('base64url');
-  const origin = { client: here, listener: here, sessionId, ttl: 1 };
+  const origin = { client: HERE, listener: HERE, sessionId, ttl: 1 };
   const onFailure = ({ name }: KnownNode, { message }: LoginFailure): void =>
     step('login', `${name} failed, so the next: ${message}`);
   const login = {
@@ -226,6 +226,7 @@ async function logIn(
 
 /** Stands for the port of a client that there is none of; Dovecot takes no 0. */
 const DISCARD_PORT = 9;
+const HERE = { ip: '127.0.0.1', port: DISCARD_PORT };
 
 /** Nobody leaves before the end: whoever waits here presses Ctrl-C. */
 const NEVER = new AbortController().signal;

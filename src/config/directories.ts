@@ -1,4 +1,7 @@
+import type { ForwardMap } from '../../auth/entries/forwarded.ts';
 import type { Schema } from '../../auth/entries/schema.ts';
+import type { HttpOptions } from '../../auth/http/http-directory.ts';
+import { serviceName } from '../../auth/http/service.ts';
 import type { LdapTarget, ServiceAccount } from '../../auth/ldap/dial.ts';
 import type { LdapOptions } from '../../auth/ldap/ldap.ts';
 import type { LdifOptions } from '../../auth/ldif/ldif.ts';
@@ -9,6 +12,7 @@ import { buildSchema } from './directory-schema.ts';
 import { isDn } from './dn.ts';
 import type { ConfigFiles } from './files.ts';
 import { warnOfMissingDomains } from './forward-domains.ts';
+import { buildHttp } from './http-directory.ts';
 import { warnOfPasswords } from './ldif-passwords.ts';
 import { isLoopback } from './local-address.ts';
 import type { Report } from './report.ts';
@@ -17,13 +21,14 @@ import type { Path } from './source.ts';
 
 /** A directory that is ready to be opened. */
 export type DirectorySettings = {
-  /** For log and metrics: an LDAP URL with the base, or the path of a file. */
+  /** For log and metrics: an LDAP URL with the base, the path of a file, or the URL of a service. */
   readonly name: string;
   /** Domains of the login names that it knows; `undefined` takes the names that no other directory does. */
   readonly domains: readonly string[] | undefined;
 } & (
   | { readonly kind: 'ldap'; readonly options: LdapOptions }
   | { readonly kind: 'ldif'; readonly options: LdifOptions }
+  | { readonly kind: 'http'; readonly options: HttpOptions }
 );
 
 /** What a directory needs besides its own settings. */
@@ -39,6 +44,10 @@ export function buildDirectory(
   context: DirectoryContext,
 ): DirectorySettings | undefined {
   const { domains } = written;
+  if (written.kind === 'http') {
+    const options = buildHttp(written, path, context);
+    return options && { kind: 'http', name: serviceName(options.target), domains, options };
+  }
   const schema = buildSchema(written, path, context.report);
   if (written.kind === 'ldif') {
     const options = buildLdif(written, schema, path, context);
@@ -52,9 +61,26 @@ function ldapName({ servers, schema }: LdapOptions): string {
   return `${servers[0]?.url ?? ''}/${schema.options.base}`;
 }
 
-/** Who tells a right password from a wrong one: the directory's server, a comparison with its hash, or the node. */
-export function verifiedBy(directory: DirectorySettings): LdapOptions['verify'] {
-  return directory.kind === 'ldif' ? 'hash' : directory.options.verify;
+/** Who tells a right password: the directory's server, a comparison with its hash, the node, or the web service. */
+export function verifiedBy(directory: DirectorySettings): LdapOptions['verify'] | 'http' {
+  switch (directory.kind) {
+    case 'ldap':
+      return directory.options.verify;
+    case 'ldif':
+      return 'hash';
+    case 'http':
+      return 'http';
+  }
+}
+
+/** Whether mechanisms may be given what is stored of a password. */
+export function readsPasswords(directory: DirectorySettings): boolean {
+  return directory.kind === 'ldif' || (directory.kind === 'ldap' && directory.options.readPasswords);
+}
+
+/** What nodes are told of the users of a directory. */
+export function forwardOf(directory: DirectorySettings): ForwardMap {
+  return directory.kind === 'http' ? directory.options.forward : directory.options.schema.options.forward;
 }
 
 /** Reports a directory that leaves passwords to nodes of which none verifies one. */

@@ -4,12 +4,14 @@ import { schemaOptions } from '../../auth/entries/presets.ts';
 import { compileSchema, type Schema } from '../../auth/entries/schema.ts';
 import { isDn } from './dn.ts';
 import type { Report } from './report.ts';
-import type { DirectoryConfig } from './schema-directory.ts';
+import type { LdapConfig, LdifConfig } from './schema-directory.ts';
 import type { Path } from './source.ts';
 import { nearest } from './suggest.ts';
 
+type EntryConfig = LdapConfig | LdifConfig;
+
 /** Makes the schema of a directory's settings. @returns `undefined` when a problem was reported. */
-export function buildSchema(written: DirectoryConfig, path: Path, report: Report): Schema | undefined {
+export function buildSchema(written: EntryConfig, path: Path, report: Report): Schema | undefined {
   const options = schemaOptions(written.preset, {
     base: written.base,
     scope: written.scope,
@@ -43,7 +45,7 @@ export function buildSchema(written: DirectoryConfig, path: Path, report: Report
 
 const BASE_HINT = 'the DN below which the accounts are, as ou=people,dc=example,dc=org';
 
-function checkBase({ kind, base }: DirectoryConfig, used: string, path: Path, report: Report): boolean {
+function checkBase({ kind, base }: EntryConfig, used: string, path: Path, report: Report): boolean {
   if (kind === 'ldap' && used === '') {
     report.problem(path, 'base is missing', BASE_HINT);
     return false;
@@ -97,7 +99,7 @@ function wrongParentheses(filter: string): string | undefined {
 
 const USUAL_FORWARDS = ['home', 'uid', 'gid', 'quota'];
 
-function warnOfForward({ forward = {} }: DirectoryConfig, path: Path, report: Report): void {
+function warnOfForward({ forward = {} }: EntryConfig, path: Path, report: Report): void {
   for (const name of Object.keys(forward)) {
     const meant = USUAL_FORWARDS.find((usual) => name.startsWith(usual)) ?? nearest(name, USUAL_FORWARDS);
     if (meant === undefined || meant in forward) continue;

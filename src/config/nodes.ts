@@ -2,7 +2,7 @@ import type { Trust } from '../../auth/trust.ts';
 import { PROTOCOLS, usualNodePort } from '../protocols.ts';
 import type { ListenerSettings, NodeSettings, NodeTls } from '../settings.ts';
 import { checkAuthorities } from './certificates.ts';
-import type { DirectorySettings } from './directories.ts';
+import { type DirectorySettings, forwardOf } from './directories.ts';
 import { type ConfigFiles, checkKeyStrength } from './files.ts';
 import { isLoopback, leadsTo } from './local-address.ts';
 import type { Report } from './report.ts';
@@ -77,7 +77,7 @@ export function checkRequired(
   report: Report,
 ): void {
   const unsaid = node.required.filter((name) =>
-    directories.every(({ options }) => !(name in options.schema.options.forward)),
+    directories.every((directory) => !(name in forwardOf(directory))),
   );
   if (unsaid.length === 0) return;
   const names = unsaid.join(', ');

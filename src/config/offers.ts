@@ -5,7 +5,7 @@ import type { LdifOptions } from '../../auth/ldif/ldif.ts';
 import { parseLdif } from '../../auth/ldif/parser.ts';
 import { isClear, splitValue } from '../../auth/passwords/schemes.ts';
 import { isMechanismOf, type Mechanism, mechanismNamed, usuallyOffered } from '../mechanisms.ts';
-import type { DirectorySettings } from './directories.ts';
+import { type DirectorySettings, readsPasswords } from './directories.ts';
 import type { Report } from './report.ts';
 import type { ListenerConfig } from './schema-listener.ts';
 import type { Path } from './source.ts';
@@ -23,6 +23,9 @@ export function usualMechanisms(directories: readonly DirectorySettings[]): read
 
 /** Who reads passwords of a server for no other purpose has keys there; what a file has can be seen. */
 function hasScramKeys(directory: DirectorySettings): boolean {
+  if (directory.kind === 'http') {
+    return false;
+  }
   if (directory.kind === 'ldap') {
     return directory.options.readPasswords && directory.options.verify !== 'hash';
   }
@@ -69,17 +72,24 @@ function checkServed(
   directories: readonly DirectorySettings[],
   report: Report,
 ): void {
-  const stored = mechanismNamed(name)?.stored;
+  const { stored, needs } = mechanismNamed(name) ?? {};
+  if (needs !== undefined && directories.length > 0 && directories.every(wantsPasswords)) {
+    report.problem(
+      at,
+      `${name} comes without a password, and the directory finds nobody without one`,
+      'lookup: external, if its service takes Auth-Method: external; or PLAIN',
+    );
+  }
   if (directories.length === 0 || stored === undefined) return;
   const needsClear = stored === 'clear';
-  const giving = directories.filter(({ kind, options }) => kind === 'ldif' || options.readPasswords);
+  const giving = directories.filter(readsPasswords);
   if (giving.length === 0) {
     report.problem(
       at,
       `${name} needs what is stored of a password, and no directory is read for that`,
       'readPasswords: true (or verify: hash) for a directory; deploy/openldap/README.md tells which right bindDn needs',
     );
-  } else if (needsClear && !giving.some(({ options }) => options.allowCleartext)) {
+  } else if (needsClear && !giving.some(takesCleartext)) {
     report.problem(
       at,
       `${name} needs passwords in clear text, and no directory may have them`,
@@ -94,9 +104,17 @@ function checkServed(
   }
 }
 
+function wantsPasswords({ kind, options }: DirectorySettings): boolean {
+  return kind === 'http' && options.lookup === 'none';
+}
+
+function takesCleartext({ kind, options }: DirectorySettings): boolean {
+  return kind !== 'http' && options.allowCleartext;
+}
+
 /** Whether a mechanism works for somebody; what a server has is not known here. */
 function mayServe(needed: Mechanism['stored'], directory: DirectorySettings): boolean {
-  if (directory.kind === 'ldap') return true;
+  if (directory.kind !== 'ldif') return directory.kind === 'ldap';
   const { allowCleartext } = directory.options;
   return storedSchemes(directory.options).some((schemes) =>
     schemes.some((stored) => stored === needed || (allowCleartext && isClear(stored))),

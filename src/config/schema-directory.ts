@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { PROTOCOLS } from '../protocols.ts';
-import { domain, duration, file, host } from './values.ts';
+import { domains, forward } from './schema-forward.ts';
+import { httpSchema } from './schema-http.ts';
+import { duration, file, host } from './values.ts';
 
 const attribute = z
   .string()
@@ -48,28 +50,8 @@ const serviceRule = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const forwardSource = z.unknown().transform((written, context) => {
-  const text = typeof written === 'number' ? String(written) : written;
-  if (typeof text === 'string' && /^[A-Za-z][A-Za-z0-9.;-]*$/.test(text)) {
-    return { kind: 'attribute' as const, attribute: text };
-  }
-  if (typeof text === 'string') return { kind: 'template' as const, template: text };
-  context.addIssue({
-    code: 'custom',
-    message: 'this does not say where a value comes from',
-    params: {
-      hint: 'the name of an attribute, or a text as "/srv/mail/%d/%n" (%u, %n, %d, %{attribute}) or "5000"',
-    },
-  });
-  return z.NEVER;
-});
-
 const schemaShape = {
-  domains: z
-    .array(domain)
-    .min(1)
-    .optional()
-    .describe('domains of the login names that are looked up here; all if it is left out'),
+  domains,
   preset: z
     .enum(['inetLocalMailRecipient', 'qmail', 'courier', 'zimbra', 'sun', 'activeDirectory'])
     .optional()
@@ -90,10 +72,7 @@ const schemaShape = {
   defaultHomes: z.array(z.string()).optional().describe('home nodes of an entry that names none'),
   status: z.array(statusRule).optional().describe('how to see that an account is disabled, held or locked'),
   services: z.array(serviceRule).optional().describe('how to see which services an account may use'),
-  forward: z
-    .record(z.string().regex(/^[a-z][a-z0-9_]*$/), forwardSource)
-    .optional()
-    .describe('what the node is told: home, uid, gid, quota … by attribute, or as a text with %u, %n, %d'),
+  forward,
   delegateAttribute: attribute
     .optional()
     .describe(
@@ -181,7 +160,7 @@ const ldifSchema = z.strictObject({
   ...schemaShape,
 });
 
-export const directorySchema = z.discriminatedUnion('kind', [ldapSchema, ldifSchema]);
+export const directorySchema = z.discriminatedUnion('kind', [ldapSchema, ldifSchema, httpSchema]);
 
 export type DirectoryConfig = z.output<typeof directorySchema>;
 export type LdapConfig = z.output<typeof ldapSchema>;

@@ -25,8 +25,8 @@ function durationFrom(leastMs: number, { maxMs, most } = { maxMs: 24 * 3_600_000
 
 const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** The https URL of a web service; http only on this machine, where nobody can listen in. */
-export const webUrl = z.string().transform((written, context) => {
+/** The URL of a web service, by https or http. */
+export const anyWebUrl = z.string().transform((written, context) => {
   const url = URL.canParse(written) ? new URL(written) : undefined;
   if (url === undefined || !['https:', 'http:'].includes(url.protocol)) {
     return refuse(context, 'this is not the URL of a web service', 'as https://id.example.org/path');
@@ -34,11 +34,20 @@ export const webUrl = z.string().transform((written, context) => {
   if (url.username !== '' || url.password !== '' || url.hash !== '') {
     return refuse(context, 'this URL has a user name, a password or a fragment', 'a URL without them');
   }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
-    return refuse(context, 'http can be read and changed by whoever is on the way', 'https://');
-  }
   return url;
 });
+
+/** The https URL of a web service; http only on this machine. */
+export const webUrl = anyWebUrl.transform((url, context) =>
+  mayBeOverheard(url)
+    ? refuse(context, 'http can be read and changed by whoever is on the way', 'https://')
+    : url,
+);
+
+/** Whether what is sent to a web service can be read on the way: http is safe only where nobody can listen in. */
+export function mayBeOverheard({ protocol, hostname }: URL): boolean {
+  return protocol === 'http:' && !isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'));
+}
 
 /** SHA-256 of a certificate in hex, with or without colons; read as lower-case hex. */
 export const fingerprint = z

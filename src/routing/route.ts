@@ -46,6 +46,7 @@ export function planRoute(account: Account, service: string, terms: RouteTerms):
   const { nodes, health = ALL_USABLE } = terms;
   const { candidates, passedBy } = chooseNodes(account.name, account.homes, { service, nodes, health });
   for (const { name, why } of passedBy) terms.trace?.('skipped', `${name}: ${why}`);
+  checkPort(account, service, candidates);
   const lacking: string[] = [];
   const [first, ...others] = candidates.flatMap((candidate) => {
     const lack = lackOf(candidate.node, account);
@@ -56,6 +57,18 @@ export function planRoute(account: Account, service: string, terms: RouteTerms):
   });
   if (first !== undefined) return [first, ...others];
   throw new LoginFailure(...whyNowhere(account, service, lacking, passedBy));
+}
+
+/** A login must not go to another server of the node than the one that the directory means. */
+function checkPort({ entry, homePort }: Account, service: string, candidates: readonly Candidate[]): void {
+  const other = candidates.find((candidate) => candidate.port !== (homePort ?? candidate.port));
+  if (other === undefined) return;
+  const { node, port } = other;
+  throw new LoginFailure(
+    'homeNotAllowed',
+    `${entry} has its home on ${node.name} port ${homePort}, and that node has ${service} on ${port}: ` +
+      `ports: { ${service}: ${homePort} } of the node, or another Auth-Port`,
+  );
 }
 
 function memberOf(candidate: Candidate, account: Account, service: string): Member {

@@ -49,6 +49,7 @@ export class LoginWatch implements LoginGuard {
   #atDirectory: TriedPassword | undefined;
   #refused = false;
   #failures = 0;
+  #wantedMs = 0;
 
   constructor(throttle: Throttle, ip: string, tried: Tried) {
     this.#throttle = throttle;
@@ -87,6 +88,10 @@ export class LoginWatch implements LoginGuard {
     return this.#throttle.wrong.has(this.#atDirectory);
   }
 
+  answerLater(ms: number): void {
+    this.#wantedMs = ms;
+  }
+
   /** Is told once how the login ended. */
   async end({ result, who }: Ended): Promise<void> {
     const { store, known, wrong } = this.#throttle;
@@ -121,7 +126,7 @@ export class LoginWatch implements LoginGuard {
       return Math.max(leastMs, settings.maxDelayMs);
     }
     const before = Math.max(0, Math.ceil(this.#failures) - 1);
-    return Math.max(leastMs, Math.min(settings.maxDelayMs, leastMs * 2 ** before));
+    return Math.max(leastMs, Math.min(settings.maxDelayMs, Math.max(this.#wantedMs, leastMs * 2 ** before)));
   }
 
   async #count(user: string): Promise<void> {

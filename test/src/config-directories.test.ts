@@ -197,17 +197,23 @@ describe('every directory', () => {
     forward: { home: '/srv/%d/%n', uid: 5000, acl: aclGroups }`);
 
     expect(directory?.domains).toEqual(['example.org']);
-    expect(directory?.options.schema.options).toMatchObject({
-      filters: ['(&(objectClass=qmailUser)(|(uid=%u)(mail=%u)(mailAlternateAddress=%u)))'],
-      name: 'mail',
-      home: ['mailHost', 'spareHost'],
-      status: [{ kind: 'table', attribute: 'state', absent: 'disabled', unknown: 'disabled' }],
-      services: [{ kind: 'forbiddenBy', attributes: { imap: 'noImap' } }],
-      forward: {
-        home: { kind: 'template', template: '/srv/%d/%n' },
-        uid: { kind: 'template', template: '5000' },
-        gid: { kind: 'attribute', attribute: 'gidNumber' },
-        acl: { kind: 'attribute', attribute: 'aclGroups' },
+    expect(directory).toMatchObject({
+      options: {
+        schema: {
+          options: {
+            filters: ['(&(objectClass=qmailUser)(|(uid=%u)(mail=%u)(mailAlternateAddress=%u)))'],
+            name: 'mail',
+            home: ['mailHost', 'spareHost'],
+            status: [{ kind: 'table', attribute: 'state', absent: 'disabled', unknown: 'disabled' }],
+            services: [{ kind: 'forbiddenBy', attributes: { imap: 'noImap' } }],
+            forward: {
+              home: { kind: 'template', template: '/srv/%d/%n' },
+              uid: { kind: 'template', template: '5000' },
+              gid: { kind: 'attribute', attribute: 'gidNumber' },
+              acl: { kind: 'attribute', attribute: 'aclGroups' },
+            },
+          },
+        },
       },
     });
   });

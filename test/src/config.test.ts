@@ -164,7 +164,7 @@ limits: { connections: 0 }
       'this is not one of implicit, starttls, none (did you mean starttls?)',
     );
     expect(folder.refusal(good('kind: ldap', 'kind: ¶ldapp'))).toBe(
-      'this is not one of ldap, ldif (did you mean ldap?)',
+      'this is not one of ldap, ldif, http (did you mean ldap?)',
     );
   });
 

@@ -280,6 +280,17 @@ describe('planRoute', () => {
     expect(failure.message).toMatch(/node-a.*without a pop3 port/);
   });
 
+  it('takes no other port of a node than the one that the directory means, where it means one', () => {
+    const at = (homePort: number) => ({ ...account(['node-a']), homePort });
+
+    expect(planRoute(at(143), 'imap', { nodes: table('node-a') })).toMatchObject([{ port: 143 }]);
+    const failure = failureOf(() => planRoute(at(1143), 'imap', { nodes: table('node-a') }));
+    expect(failure.reason).toBe('homeNotAllowed');
+    expect(failure.message).toMatch(
+      /node-a port 1143, and that node has imap on 143: ports: \{ imap: 1143 \}/,
+    );
+  });
+
   it('refuses an account without a home, and says whose entry names none', () => {
     const failure = failureOf(() => planRoute(account([]), 'imap', { nodes: table('node-a') }));
 

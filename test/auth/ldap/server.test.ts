@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { Deadline } from '../../../auth/deadline.ts';
-import { LdapServer, type ServerObserver } from '../../../auth/ldap/server.ts';
+import type { ServerObserver } from '../../../auth/directory.ts';
+import { LdapServer } from '../../../auth/ldap/server.ts';
 import { SimpleBind } from '../../../auth/ldap/simple-bind.ts';
 import { Secret } from '../../../auth/secret.ts';
 import { answerAll, ScriptedLdap } from './scripted-ldap.ts';

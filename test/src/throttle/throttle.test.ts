@@ -205,6 +205,20 @@ describe('the throttle', () => {
     expect(delays).toEqual([2000, 4000, 8000, 15_000, 15_000, 15_000]);
   });
 
+  it('answers as late as a directory wants, within its own limits', async () => {
+    const delayAfter = async (...wanted: readonly number[]) => {
+      const watch = setUp().throttle.watch('192.0.2.1', password('p'));
+      await watch.admit('ann');
+      for (const ms of wanted) watch.answerLater(ms);
+      await watch.end({ result: 'wrongPassword', who: 'ann' });
+      return watch.delayMs(2000);
+    };
+
+    expect(await Promise.all([delayAfter(), delayAfter(500), delayAfter(7000), delayAfter(60_000)])).toEqual([
+      2000, 2000, 7000, 15_000,
+    ]);
+  });
+
   it('never delays where failures have no delay', async () => {
     const { throttle } = setUp();
     const watch = throttle.watch('192.0.2.1', password('p'));
