@@ -220,7 +220,7 @@ const ATTACKS: readonly Rule[] = [
   { id: 'A6', rule: 'no text of a node reaches the client before the relay' },
   { id: 'A7', rule: 'other protocols get nothing said, by ALPN or by their first line' },
   { id: 'A8', rule: 'an empty password or DN never reaches a directory' },
-  { id: 'A9', rule: 'no name changes an LDAP filter or DN' },
+  { id: 'A9', rule: 'no name changes an LDAP filter or DN, or the header of a request' },
   { id: 'A10', rule: 'separators of master users in a name, and an authzid without a right, are refused' },
   { id: 'A11', rule: 'line ends, NUL, TAB and control characters reach neither node nor log' },
   { id: 'A12', rule: 'x-* of ID and XCLIENT from clients are not believed' },

@@ -99,7 +99,7 @@ describe.each(PROTOCOLS)('a script that says the home, by %s', (protocol) => {
   it.each([
     [{ 'Auth-Server': '192.0.2.66' }, 'not in the node table'],
     [{ 'Auth-Port': '1' }, 'port 1, and that node has'],
-  ])('leads nobody to where no node is: %j', async (changes, why) => {
+  ])('A27 leads nobody to where no node is: %j', async (changes, why) => {
     await using script = await homes(changes);
     await using proxy = await proxyOf(script);
     await using wire = await open(proxy, protocol);

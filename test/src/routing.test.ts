@@ -280,7 +280,7 @@ describe('planRoute', () => {
     expect(failure.message).toMatch(/node-a.*without a pop3 port/);
   });
 
-  it('takes no other port of a node than the one that the directory means, where it means one', () => {
+  it('A27 takes no other port of a node than the one that the directory means, where it means one', () => {
     const at = (homePort: number) => ({ ...account(['node-a']), homePort });
 
     expect(planRoute(at(143), 'imap', { nodes: table('node-a') })).toMatchObject([{ port: 143 }]);

@@ -117,7 +117,7 @@ describe('a question', () => {
     expect(script.requests[0]?.join('\n')).not.toMatch(/SSL|Client|Attempt/);
   });
 
-  it('can not be given lines by a name or a password', async () => {
+  it('A9 can not be given lines by a name or a password', async () => {
     await using script = await AuthScript.answering(() => OK);
 
     await login(script.url, { login: 'a\r\nAuth-User: b', password: 'x\r\n\r\n\0 %\x7f\xc3\xa4' });
@@ -143,6 +143,32 @@ describe('a question', () => {
 
     expect(script.requests).toHaveLength(10);
     expect(ports.size).toBeLessThan(10);
+  });
+
+  it('waits for its turn where as many are under way as may be', async () => {
+    const waiting: (() => void)[] = [];
+    const two = Promise.withResolvers<void>();
+    await using script = await AuthScript.start((_, response) => {
+      waiting.push(() => response.writeHead(200, { ...OK }).end());
+      if (waiting.length === 2) two.resolve();
+    });
+    await using directory = open(script.url, { maxRequests: 2 }).directory;
+    const verify = async () => {
+      const found = await directory.find(nameOf('ann'), CONTEXT, patient);
+      return await found?.verify(secret('pw'), patient);
+    };
+
+    const verdicts = Promise.all([verify(), verify(), verify()]);
+    await two.promise;
+    const before = script.requests.length;
+    await vi.waitFor(() => {
+      for (const answer of waiting.splice(0)) answer();
+      expect(script.requests).toHaveLength(3);
+    });
+    for (const answer of waiting.splice(0)) answer();
+
+    expect(before).toBe(2);
+    expect(await verdicts).toEqual(['right', 'right', 'right']);
   });
 
   it('is asked by nobody who only looks for a name', async () => {
@@ -254,6 +280,16 @@ describe('a service that says WAIT', () => {
       'held: URL: it still said WAIT when the time was over',
     );
   });
+});
+
+it('A33 is not led elsewhere by a redirect, with the password', async () => {
+  await using other = await AuthScript.answering(() => OK);
+  await using script = await AuthScript.answering(() => ({ ':status': '307', location: other.url }));
+
+  expect((await login(script.url)).result).toBe(
+    'directoryFault: URL: it answered HTTP 307: redirects are not followed',
+  );
+  expect(other.requests).toEqual([]);
 });
 
 describe('what is no answer', () => {
@@ -397,7 +433,7 @@ it('is asked by a Unix socket, where it has one', async () => {
   expect([hosts, states, ready]).toEqual([['localhost'], [[`unix:${socketPath}:/auth`, true]], undefined]);
 });
 
-describe('https', () => {
+describe('A33 https', () => {
   const ca = new TestCa('Service CA');
   const identity = ca.issue({ commonName: 'auth.example.org' });
 
