@@ -1,4 +1,4 @@
-import { Recent } from './recent.ts';
+import { Recent } from '../../auth/recent.ts';
 
 /** Remembers by which names accounts were tried lately, since each name has a count of its own. */
 export class LoginNames {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Recent } from '../../../src/throttle/recent.ts';
+import { Recent } from '../../auth/recent.ts';
 
 /** The same, by a list that is searched from end to end. */
 class Plain {
