@@ -110,6 +110,8 @@ export type PasswordVerdict =
 export interface Found {
   /** Its distinguished name. */
   readonly entry: string;
+  /** As of `Account`. */
+  readonly id?: string | undefined;
   /** The account's name, as it may be logged; `undefined` where the entry has none. */
   readonly name: string | undefined;
   /**

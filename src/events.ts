@@ -29,6 +29,7 @@ export type Event =
   | ThrottleForgotten
   | Repeated
   | DirectoryState
+  | DirectoryStale
   | FollowState
   | DirectoryChanged
   | NodeState
@@ -292,6 +293,13 @@ export interface NodeState {
   /** `forgotten`: it was down, and for long no login has wanted it. */
   readonly state: 'up' | 'down' | 'forgotten';
   readonly detail?: string;
+}
+
+/** No server of a directory answers, so logins go by what is remembered of it; or one does again. */
+export interface DirectoryStale {
+  readonly event: 'directoryStale';
+  readonly directory: string;
+  readonly stale: boolean;
 }
 
 /** Log lines that were lost, as nobody read them; the log says it of itself when it's read again. */

@@ -21,6 +21,8 @@ export function entryFor(event: Event): Entry {
       return event.renewed ? LISTS_RENEWED : LISTS_AT_START;
     case 'nodeTrust':
       return event.trustsAnyone ? NODE_TRUSTS_ANYONE : NODE_REFUSES_AGAIN;
+    case 'directoryStale':
+      return event.stale ? DIRECTORY_STALE : DIRECTORY_FRESH;
     case 'directoryState':
       return event.up ? DIRECTORY_UP : DIRECTORY_DOWN;
     case 'followState':
@@ -122,6 +124,11 @@ const NODE_REFUSES_AGAIN: Entry = {
   level: 'info',
   message: 'node refuses wrong proofs again, it gets logins',
 };
+const DIRECTORY_STALE: Entry = {
+  level: 'warn',
+  message: 'no server of the directory answers, logins go by what is remembered',
+};
+const DIRECTORY_FRESH: Entry = { level: 'info', message: 'directory answers again' };
 const DIRECTORY_UP: Entry = { level: 'info', message: 'directory server is usable' };
 // Another server may stand in; logins that find none are errors by themselves.
 const DIRECTORY_DOWN: Entry = { level: 'warn', message: 'directory server is not usable' };
@@ -144,6 +151,7 @@ const OTHER: Readonly<
       | 'certificateInUse'
       | 'revocationListInUse'
       | 'nodeTrust'
+      | 'directoryStale'
       | 'directoryState'
       | 'followState'
       | 'nodeState'

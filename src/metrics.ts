@@ -2,6 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { FollowMode } from '../auth/directory-changes.ts';
 import { WIRE_ANSWER } from '../auth/failure.ts';
 import { type Connections, watchConnections } from './connection-metrics.ts';
+import type { AnswerCounts } from './directories.ts';
+import { watchAnswers } from './directory-metrics.ts';
 import type { ConnectionEnd, ConnectionRefused, Event, LoginEvent, Observer, SessionEnd } from './events.ts';
 import { COUNTER_KINDS } from './throttle/counters.ts';
 import type { ThrottleState } from './throttle/throttle.ts';
@@ -15,6 +17,8 @@ export interface Metrics {
   text(): Promise<string>;
   /** Shows how full the proxy is, from now on. */
   watchConnections(state: () => Connections): void;
+  /** Shows by whom questions to directories are answered, from now on. */
+  watchAnswers(state: () => ReadonlyMap<string, AnswerCounts>): void;
 }
 
 export interface MetricsSources {
@@ -39,6 +43,7 @@ export function makeMetrics(sources: MetricsSources): Metrics {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     watchConnections: (state) => watchConnections(registry, state, () => sumOf(meters.sessions)),
+    watchAnswers: (state) => watchAnswers(registry, state),
   };
 }
 
@@ -118,6 +123,7 @@ function count(meters: Meters, event: Event): void {
     case 'linesDropped':
     case 'repeated':
     case 'throttleForgotten':
+    case 'directoryStale':
       break;
   }
 }

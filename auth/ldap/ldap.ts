@@ -90,6 +90,7 @@ class LdapDirectory implements Directory {
     const by = verify === 'node' ? '' : ` (by ${verify} as ${entry.dn})`;
     return {
       entry: entry.dn,
+      id: valuesOf(entry, ENTRY_ID)[0],
       name: valuesOf(entry, schema.options.name)[0],
       passwordVersion: verify === 'node' ? undefined : passwordVersionOf(entry),
       verify: async (password, limit) => {

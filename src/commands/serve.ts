@@ -102,6 +102,7 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
     oauth,
   });
   metrics.watchConnections(() => proxy.connections());
+  metrics.watchAnswers(() => directories.answers());
   using _ = onHangup(() => void proxy.reloadCertificates());
   let stopping = false;
   const view: AdminView = {

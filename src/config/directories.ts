@@ -1,3 +1,4 @@
+import type { CacheTerms } from '../../auth/cached-directory.ts';
 import type { ForwardMap } from '../../auth/entries/forwarded.ts';
 import type { Schema } from '../../auth/entries/schema.ts';
 import type { HttpOptions } from '../../auth/http/http-directory.ts';
@@ -10,7 +11,7 @@ import { buildSchema } from './directory-schema.ts';
 import type { ConfigFiles } from './files.ts';
 import { warnOfMissingDomains } from './forward-domains.ts';
 import { buildHttp } from './http-directory.ts';
-import { buildLdap, ldapName } from './ldap-directory.ts';
+import { buildCache, buildLdap, ldapName } from './ldap-directory.ts';
 import { warnOfPasswords } from './ldif-passwords.ts';
 import type { Report } from './report.ts';
 import type { DirectoryConfig, LdifConfig } from './schema-directory.ts';
@@ -22,6 +23,8 @@ export type DirectorySettings = {
   readonly name: string;
   /** Domains of the login names that it knows; `undefined` takes the names that no other directory does. */
   readonly domains: readonly string[] | undefined;
+  /** What is remembered of it; `undefined` where it is asked each time. */
+  readonly cache?: CacheTerms | undefined;
 } & (
   | { readonly kind: 'ldap'; readonly options: LdapOptions }
   | { readonly kind: 'ldif'; readonly options: LdifOptions }
@@ -51,7 +54,8 @@ export function buildDirectory(
     return options && { kind: 'ldif', name: written.file, domains, options };
   }
   const options = buildLdap(written, schema, path, context);
-  return options && { kind: 'ldap', name: ldapName(options), domains, options };
+  const cache = buildCache(written, path, context.report);
+  return options && { kind: 'ldap', name: ldapName(options), domains, cache, options };
 }
 
 /** Who tells a right password: the directory's server, a comparison with its hash, the node, or the web service. */

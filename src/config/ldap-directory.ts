@@ -1,3 +1,4 @@
+import type { CacheTerms } from '../../auth/cached-directory.ts';
 import type { Schema } from '../../auth/entries/schema.ts';
 import type { LdapTarget, ServiceAccount } from '../../auth/ldap/dial.ts';
 import type { LdapOptions } from '../../auth/ldap/ldap.ts';
@@ -44,6 +45,27 @@ export function buildLdap(
     operationMs: written.operation,
     maxBinds: written.maxBinds,
     follow: buildFollow(written, path, context.report),
+  };
+}
+
+/** Says what is remembered of a directory; `undefined` for nothing. */
+export function buildCache({ cache }: LdapConfig, path: Path, report: Report): CacheTerms | undefined {
+  const { routes, negative, stale, passwords, passwordsWhileDown, entries } = cache;
+  if (passwordsWhileDown > stale) {
+    report.warning(
+      [...path, 'cache', 'passwordsWhileDown'],
+      'without its entry a password is of no use: cache.stale is shorter',
+      `stale: ${passwordsWhileDown / 1000}s`,
+    );
+  }
+  if (routes + negative + stale + passwords === 0) return undefined;
+  return {
+    routesMs: routes,
+    negativeMs: negative,
+    staleMs: stale,
+    passwordsMs: passwords,
+    passwordsWhileDownMs: passwordsWhileDown,
+    max: entries,
   };
 }
 

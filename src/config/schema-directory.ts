@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PROTOCOLS } from '../protocols.ts';
 import { domains, forward } from './schema-forward.ts';
 import { httpSchema } from './schema-http.ts';
-import { duration, file, host } from './values.ts';
+import { delay, duration, file, host } from './values.ts';
 
 const attribute = z
   .string()
@@ -95,6 +95,21 @@ const readPasswords = z
     'whether bindDn reads stored passwords for SCRAM, CRAM-MD5 and APOP; only with verify: hash if it is left out',
   );
 
+const cacheSchema = z.strictObject({
+  routes: delay
+    .prefault('0s')
+    .describe('entries that were found are good for so long; a change that is followed ends that at once'),
+  negative: delay.prefault('0s').describe('so are names for which there was no entry'),
+  stale: delay.prefault('1h').describe('so are entries while no server answers'),
+  passwords: delay
+    .prefault('0s')
+    .describe(
+      'right passwords are good for so long; a change is seen where the server keeps its time (ppolicy)',
+    ),
+  passwordsWhileDown: delay.prefault('0s').describe('so are right passwords while no server answers'),
+  entries: z.int().min(1).max(1_000_000).default(20_000).describe('so many of each are remembered'),
+});
+
 const ldapSchema = z.strictObject({
   kind: z.literal('ldap'),
   urls: z
@@ -146,6 +161,7 @@ const ldapSchema = z.strictObject({
   recheckEvery: duration
     .prefault('5m')
     .describe('how often sessions are looked up again while polling, which does not show removed entries'),
+  cache: cacheSchema.prefault({}).describe('what is remembered of the directory, and for how long'),
   ...schemaShape,
 });
 

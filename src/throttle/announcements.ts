@@ -1,6 +1,6 @@
+import { Recent } from '../../auth/recent.ts';
 import type { Observer, ThrottleStart } from '../events.ts';
 import type { Charge, Subject, Tally } from './counters.ts';
-import { Recent } from '../../auth/recent.ts';
 
 /** Whose failures are announced. */
 export interface Who {

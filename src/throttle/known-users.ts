@@ -1,5 +1,5 @@
-import { addressKeys } from './address.ts';
 import { Recent } from '../../auth/recent.ts';
+import { addressKeys } from './address.ts';
 
 export interface KnownUsersOptions {
   readonly forMs: number;

@@ -1,6 +1,6 @@
 import { KeyedHash } from '../../auth/keyed-hash.ts';
-import type { Secret } from '../../auth/secret.ts';
 import { Recent } from '../../auth/recent.ts';
+import type { Secret } from '../../auth/secret.ts';
 
 export interface KnownWrongOptions {
   /** 0 remembers nothing. */

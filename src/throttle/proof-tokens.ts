@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { addressKeys } from './address.ts';
 import { Recent } from '../../auth/recent.ts';
+import { addressKeys } from './address.ts';
 
 interface Group {
   readonly token: number;

@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest';
+import { type AnsweredBy, CachedDirectory, type CacheTerms } from '../../auth/cached-directory.ts';
+import type { Account, Directory, LoginName, PasswordVerdict } from '../../auth/directory.ts';
+import type { EntryChanged } from '../../auth/directory-changes.ts';
+import { LoginFailure } from '../../auth/failure.ts';
+import { Secret } from '../../auth/secret.ts';
+
+const OFF: CacheTerms = {
+  routesMs: 0,
+  negativeMs: 0,
+  staleMs: 0,
+  passwordsMs: 0,
+  passwordsWhileDownMs: 0,
+  max: 100,
+};
+const ANN: LoginName = { full: 'ann@example.org', localPart: 'ann', domain: 'example.org' };
+const BOB: LoginName = { full: 'bob@example.org', localPart: 'bob', domain: 'example.org' };
+const SIGNAL = new AbortController().signal;
+const IMAP = { service: 'imap' };
+const RIGHT = new Secret(Buffer.from('right'));
+
+function accountAt(home: string, name: string): Account {
+  return {
+    name,
+    entry: `uid=${name}`,
+    id: `id-${name}`,
+    homes: [home],
+    forwarded: new Map(),
+    bar: undefined,
+  };
+}
+
+/** A directory of which a test says what it has, whether it answers, and which password is right. */
+function setUp(terms: Partial<CacheTerms>) {
+  const has = {
+    home: 'node-a',
+    names: ['ann'],
+    down: false,
+    password: 'right',
+    version: '1',
+    asked: 0,
+    verified: 0,
+  };
+  const by: AnsweredBy[] = [];
+  let nowMs = 1000;
+  const whileUp = (): void => {
+    if (has.down) throw new LoginFailure('directoryDown', 'no server');
+  };
+  const inner: Directory = {
+    async find({ localPart }) {
+      has.asked += 1;
+      whileUp();
+      if (!has.names.includes(localPart)) return undefined;
+      const account = accountAt(has.home, localPart);
+      return {
+        entry: account.entry,
+        id: account.id,
+        name: account.name,
+        passwordVersion: has.version,
+        account: () => account,
+        async verify(password): Promise<PasswordVerdict> {
+          has.verified += 1;
+          whileUp();
+          return password.octets.toString() === has.password ? 'right' : 'wrongPassword';
+        },
+      };
+    },
+    lookup: () => Promise.reject(new Error('is not asked')),
+    whyNotReady: () => Promise.resolve(undefined),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const cached = new CachedDirectory(
+    inner,
+    { ...OFF, ...terms },
+    (who) => by.push(who),
+    () => nowMs,
+  );
+  const home = async (login = ANN, service = 'imap') => {
+    return (await cached.lookup(login, { service }, SIGNAL))?.homes[0];
+  };
+  const verify = async (password = RIGHT) =>
+    await (await cached.find(ANN, IMAP, SIGNAL))?.verify(password, SIGNAL);
+  const pass = (ms: number): void => {
+    nowMs += ms;
+  };
+  return { has, by, cached, home, verify, pass };
+}
+
+function changed(entry: string, id?: string): EntryChanged {
+  const read = () => accountAt('node-b', 'ann');
+  return { kind: 'changed', entry, id, fingerprint: '', passwordVersion: '', read };
+}
+
+describe('what is remembered of a directory', () => {
+  it('is nothing where it is not to be', async () => {
+    const { has, home, verify } = setUp({});
+
+    await home();
+    has.home = 'node-b';
+
+    expect(await home()).toBe('node-b');
+    expect([await verify(), await verify(), has.asked, has.verified]).toEqual(['right', 'right', 4, 2]);
+  });
+
+  it('is where a name leads to, for its time and its service', async () => {
+    const { has, by, home, pass } = setUp({ routesMs: 1000 });
+
+    await home();
+    has.home = 'node-b';
+    pass(999);
+    expect([await home(), await home(ANN, 'pop3')]).toEqual(['node-a', 'node-b']);
+    pass(1);
+
+    expect(await home()).toBe('node-b');
+    expect(by).toEqual(['server', 'cache', 'server', 'server']);
+  });
+
+  it.each([
+    ['by its name', changed('uid=ann')],
+    ['by its id, when it was renamed', changed('uid=anna', 'id-ann')],
+    ['with all others, when changes may have been missed', { kind: 'doubtful' as const }],
+    ['when it is removed', { kind: 'removed' as const, entry: undefined, id: 'id-ann' }],
+  ])('is forgotten %s', async (_how, change) => {
+    const { has, cached, home, pass } = setUp({ routesMs: 1000, staleMs: 1000 });
+
+    await home();
+    has.home = 'node-b';
+    pass(1);
+    cached.note(change);
+    pass(1);
+    expect(await home()).toBe('node-b');
+    has.home = 'node-c';
+    cached.note(changed('uid=somebody'));
+    pass(1);
+
+    expect(await home()).toBe('node-b');
+  });
+
+  it('is not what was asked before a change and answered after it', async () => {
+    const { has, cached, home, pass } = setUp({ routesMs: 1000 });
+
+    const asked = home();
+    cached.note(changed('uid=ann'));
+    await asked;
+    pass(1);
+    has.home = 'node-b';
+
+    expect(await home()).toBe('node-b');
+  });
+
+  it('is that there is no such name, until anything changes', async () => {
+    const { has, cached, home, pass } = setUp({ negativeMs: 1000 });
+
+    expect(await home(BOB)).toBeUndefined();
+    has.names.push('bob');
+    pass(1);
+    expect(await home(BOB)).toBeUndefined();
+    cached.note(changed('uid=bob'));
+    pass(1);
+
+    expect(await home(BOB)).toBe('node-a');
+  });
+
+  it('F1 serves while no server answers, and no longer than it may', async () => {
+    const { has, by, home, pass } = setUp({ staleMs: 1000 });
+
+    await home();
+    has.down = true;
+    pass(999);
+    expect(await home()).toBe('node-a');
+    await expect(home(BOB)).rejects.toMatchObject({ reason: 'directoryDown' });
+    pass(1);
+
+    await expect(home()).rejects.toMatchObject({ reason: 'directoryDown' });
+    expect(by).toEqual(['server', 'stale']);
+  });
+
+  it('is no more than so many, the latest', async () => {
+    const { has, home, pass } = setUp({ routesMs: 1000, max: 1 });
+    has.names.push('bob');
+
+    await home();
+    await home(BOB);
+    pass(1);
+    await home(BOB);
+    await home();
+
+    expect(has.asked).toBe(3);
+  });
+});
+
+describe('a right password that is remembered', () => {
+  it('need not be verified again in its time; a wrong one always is', async () => {
+    const { has, verify, pass } = setUp({ passwordsMs: 1000 });
+
+    await verify();
+    pass(1);
+    expect([await verify(), await verify(new Secret(Buffer.from('wrong')))]).toEqual([
+      'right',
+      'wrongPassword',
+    ]);
+    expect(has.verified).toBe(2);
+    pass(1000);
+    await verify();
+
+    expect(has.verified).toBe(3);
+  });
+
+  it('is forgotten when the entry says that the password was changed, or is changed itself', async () => {
+    const { has, cached, verify, pass } = setUp({ passwordsMs: 1000 });
+
+    await verify();
+    has.password = 'new';
+    has.version = '2';
+    pass(1);
+    expect(await verify()).toBe('wrongPassword');
+    has.password = 'right';
+    await verify();
+    has.password = 'newer';
+    pass(1);
+    cached.note(changed('uid=ann'));
+    pass(1);
+
+    expect(await verify()).toBe('wrongPassword');
+  });
+
+  it('F1 lets in while no server answers only where that is asked for', async () => {
+    const without = setUp({ staleMs: 5000, passwordsMs: 10 });
+    const having = setUp({ staleMs: 5000, passwordsWhileDownMs: 5000 });
+    for (const { has, verify, pass } of [without, having]) {
+      await verify();
+      pass(100);
+      has.down = true;
+    }
+
+    await expect(without.verify()).rejects.toMatchObject({ reason: 'directoryDown' });
+    expect(await having.verify()).toBe('right');
+    await expect(having.verify(new Secret(Buffer.from('wrong')))).rejects.toMatchObject({
+      reason: 'directoryDown',
+    });
+  });
+});
