@@ -60,9 +60,13 @@ export class CachedDirectory implements Directory {
   /** When each entry changed, by name and id: what was asked before is old. */
   readonly #changed: Recent<number>;
   readonly #longestMs: number;
-  /** When anything changed, and when everything may have. */
+  /**
+   * When anything changed, and when everything may have: nothing older is used while a server can be asked. Where none
+   * can, it is still the best that is known.
+   */
   #lastChangeMs = Number.NEGATIVE_INFINITY;
   #doubtfulMs = Number.NEGATIVE_INFINITY;
+  #allChangedMs = Number.NEGATIVE_INFINITY;
 
   /** @param now a monotonic clock in milliseconds. */
   constructor(
@@ -91,7 +95,7 @@ export class CachedDirectory implements Directory {
     const key = `${context.service} ${login.full}`;
     const remembered = this.#remembered(key);
     const askedMs = this.#now();
-    if (remembered !== undefined && askedMs - remembered.askedMs < this.#terms.routesMs) {
+    if (remembered !== undefined && this.#isFresh(remembered, askedMs)) {
       this.#onAnswer('cache');
       return this.#watched(remembered.found);
     }
@@ -129,11 +133,12 @@ export class CachedDirectory implements Directory {
   note(change: DirectoryChange): void {
     const nowMs = this.#now();
     this.#lastChangeMs = nowMs;
-    // More changes than can be told apart are as good as all.
-    if (change.kind === 'doubtful' || this.#changed.size + 2 > this.#terms.max) {
+    if (change.kind === 'doubtful') {
       this.#doubtfulMs = nowMs;
       return;
     }
+    // More changes than can be told apart are as good as all.
+    if (this.#changed.size + 2 > this.#terms.max) this.#allChangedMs = nowMs;
     for (const name of [change.entry, change.id]) {
       if (name !== undefined) this.#changed.set(name, nowMs, this.#longestMs);
     }
@@ -143,16 +148,21 @@ export class CachedDirectory implements Directory {
     await this.#inner[Symbol.asyncDispose]();
   }
 
+  /** What was found, unless it has changed since. */
   #remembered(key: string): Remembered | undefined {
     const remembered = this.#found.get(key);
-    return remembered !== undefined && this.#isFresh(remembered.found, remembered.askedMs)
-      ? remembered
-      : undefined;
+    return remembered === undefined || this.#hasChanged(remembered.found, remembered.askedMs)
+      ? undefined
+      : remembered;
   }
 
-  #isFresh({ entry, id }: Found, askedMs: number): boolean {
-    const changedMs = [entry, id].map((name) => (name === undefined ? undefined : this.#changed.get(name)));
-    return askedMs > Math.max(this.#doubtfulMs, ...changedMs.map((ms) => ms ?? Number.NEGATIVE_INFINITY));
+  #isFresh({ askedMs }: Remembered, nowMs: number): boolean {
+    return nowMs - askedMs < this.#terms.routesMs && askedMs > this.#doubtfulMs;
+  }
+
+  #hasChanged({ entry, id }: Found, askedMs: number): boolean {
+    if (askedMs <= this.#allChangedMs) return true;
+    return [entry, id].some((name) => name !== undefined && (this.#changed.get(name) ?? 0) >= askedMs);
   }
 
   #remember(key: string, found: Found | undefined, askedMs: number): void {
@@ -180,8 +190,8 @@ export class CachedDirectory implements Directory {
     const askedMs = this.#now();
     const rightMs = this.#right.get(key);
     const isKnown = (forMs: number): boolean =>
-      rightMs !== undefined && askedMs - rightMs < forMs && this.#isFresh(found, rightMs);
-    if (isKnown(passwordsMs)) {
+      rightMs !== undefined && askedMs - rightMs < forMs && !this.#hasChanged(found, rightMs);
+    if (isKnown(passwordsMs) && (rightMs ?? 0) > this.#doubtfulMs) {
       this.#onAnswer('cache');
       return 'right';
     }
