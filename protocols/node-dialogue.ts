@@ -2,6 +2,7 @@ import { decodeBase64 } from '../auth/base64.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
 import { type SaslClient, SaslError } from '../auth/sasl.ts';
 import { type Channel, DeadlinePassed, Disconnected, InputTooLong } from './channel.ts';
+import { hostOfReferral, Referral } from './referral.ts';
 
 /** Longest line that a node may say before it lets us in; capability lists are long. */
 const MAX_LINE_OCTETS = 16 * 1024;
@@ -126,6 +127,12 @@ export class NodeDialogue {
   /** A failure that names the step. `text` is the node's, made printable. */
   failure(reason: Reason, text: string, cause?: unknown): LoginFailure {
     return new LoginFailure(reason, `${this.#step}: ${printable(text)}`, { cause });
+  }
+
+  /** A refusal that refers the user to another node; `undefined` where `text` names none. */
+  referral(text: string, line: string): LoginFailure | undefined {
+    const host = hostOfReferral(text);
+    return host === undefined ? undefined : new Referral(host, `${this.#step}: ${printable(line)}`);
   }
 
   /** Makes what reading, SASL or TLS threw a failure of this login; others are passed on. */

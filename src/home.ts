@@ -1,46 +1,19 @@
-import { Deadline } from '../auth/deadline.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
-import type { Secret } from '../auth/secret.ts';
-import { Channel } from '../protocols/channel.ts';
-import type { MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
-import type { Transport } from '../protocols/transport.ts';
-import { dial } from './dial.ts';
-import { type Attempt, type NodeWatch, type Stage, UNWATCHED } from './routing/node-health.ts';
+import type { NodeSession } from '../protocols/protocol.ts';
+import { Referral } from '../protocols/referral.ts';
+import { type HomeLogin, type HomeTerms, type Turn, tryMember } from './member-login.ts';
 import type { KnownNode } from './routing/node-table.ts';
 import type { Home, Member } from './routing/route.ts';
-import type { Turns } from './routing/turns.ts';
-import type { Ways } from './routing/ways.ts';
-import type { NodeSettings, TimeSettings } from './settings.ts';
-
-/** What all logins share on their way home. */
-export interface HomeTerms {
-  readonly times: TimeSettings;
-  /** Knows which nodes are worth a try, and learns from each; all are if it is left out. */
-  readonly health?: NodeWatch;
-  /** The addresses of the nodes and of ours; the system is asked each time if they are left out. */
-  readonly ways?: Ways;
-  /** How many may connect to a node at once; any number if it is left out. */
-  readonly turns?: Turns;
-  /** Whether a connection that we made leads back to one of our own listeners. */
-  readonly leadsToUs: (node: Transport) => boolean;
-}
-
-/** Whose login is taken home. */
-export interface HomeLogin {
-  readonly protocol: MailProtocol;
-  readonly user: string;
-  /** `undefined` where the user proved himself without one. */
-  readonly password: Secret | undefined;
-  readonly origin: Omit<Origin, 'forwarded'>;
-  /** Is told of each member that failed while another one was left. */
-  readonly onFailure: (node: KnownNode, failure: LoginFailure) => void;
-}
+import type { NodeSettings } from './settings.ts';
 
 /** A home that let the user in. */
 export interface OpenHome {
   readonly node: KnownNode;
   readonly session: NodeSession;
 }
+
+/** So often a user is referred on; each costs a part of the time of the node phase. */
+const MAX_REFERRALS = 2;
 
 /** Where to look when a node does not believe this proxy. */
 const REFUSED_HINT: Readonly<Record<NodeSettings['kind'], string>> = {
@@ -71,10 +44,9 @@ export async function openHome(
   for (const [index, member] of members.entries()) {
     const spare = index < members.length - 1;
     try {
-      const session = await tryMember(member, login, terms, { endMs, spare, abandoned });
-      return { node: member.node, session };
+      return await openOrFollow(member, login, terms, { endMs, spare, abandoned });
     } catch (error) {
-      const failure = atMember(member, error);
+      const failure = failureOf(error);
       if (!spare || abandoned.aborted || !otherMayDo(member, failure)) {
         throw failure;
       }
@@ -84,102 +56,46 @@ export async function openHome(
   throw new LoginFailure('noHome', 'the home has no members');
 }
 
-interface Turn {
-  /** When the node phase has to be over. */
-  readonly endMs: number;
-  /** Whether another member is left: then this one gets less time. */
-  readonly spare: boolean;
-  readonly abandoned: AbortSignal;
-}
-
-interface StagedTurn extends Turn {
-  /** Tells how far the login has come; before the first it waits for its turn. */
-  readonly enter: (stage: Stage) => void;
-}
-
-/** Below this, a node that answered late is not to blame: the members before it took the time. */
-const FAIR_MS = 1000;
-
-async function tryMember(
-  member: Member,
+/** Goes on to where a node refers the user, but to no node twice. */
+async function openOrFollow(
+  first: Member,
   login: HomeLogin,
   terms: HomeTerms,
   turn: Turn,
-): Promise<NodeSession> {
-  const attempt = (terms.health ?? UNWATCHED).attempt(member.node, login.protocol.name, login.user);
-  const isFair = within(turn.endMs, FAIR_MS) === FAIR_MS;
-  let stage: Stage | undefined;
-  const enter = (next: Stage): void => {
-    stage = next;
-  };
+): Promise<OpenHome> {
+  const visited = new Set<string>();
+  for (let member = first; ; ) {
+    try {
+      visited.add(member.node.name);
+      return { node: member.node, session: await tryMember(member, login, terms, turn) };
+    } catch (error) {
+      if (!(error instanceof Referral) || login.refer === undefined) throw atMember(member, error);
+      member = nextOf(member, error, login.refer, visited);
+    }
+  }
+}
+
+function nextOf(
+  from: Member,
+  { host, message }: Referral,
+  refer: (name: string) => Member,
+  visited: ReadonlySet<string>,
+): Member {
+  if (visited.size > MAX_REFERRALS || visited.has(host)) {
+    throw atMember(
+      from,
+      new LoginFailure('loop', `it refers the user on, after ${[...visited].join(', ')}: ${message}`),
+    );
+  }
   try {
-    const session = await openMember(member, login, terms, { ...turn, enter });
-    attempt.succeeded();
-    return session;
+    return refer(host);
   } catch (error) {
-    const isLesson = isFair && !turn.abandoned.aborted;
-    learn(attempt, isLesson ? error : undefined, stage);
-    throw error;
+    throw atMember(from, referredNowhere(host, message, error));
   }
 }
 
-function learn(attempt: Attempt, error: unknown, stage: Stage | undefined): void {
-  if (stage !== undefined && error instanceof LoginFailure && error.reason !== 'loop')
-    attempt.failed(error, stage);
-  else attempt.abandoned();
-}
-
-async function openMember(
-  member: Member,
-  login: HomeLogin,
-  terms: HomeTerms,
-  turn: StagedTurn,
-): Promise<NodeSession> {
-  const { node, tls } = member;
-  const { times } = terms;
-  const { endMs, spare, abandoned } = turn;
-  const { protocol, user, password, origin } = login;
-  const sasl = node.prover({ user, service: protocol.name, facts: factsOf(member, origin), password });
-  const transport = await connectMember(member, terms, turn);
-  turn.enter('loggingIn');
-  const channel = new Channel(transport);
-  channel.startClock(within(endMs, spare ? times.loginWithSpareMs : times.nodeMs));
-  // The client may leave while the node thinks; then nobody waits for this connection.
-  const leave = (): void => channel.close();
-  abandoned.addEventListener('abort', leave);
-  try {
-    return await protocol.login(channel, {
-      startTls: tls.mode === 'starttls',
-      sasl,
-      announce: node.settings.kind === 'dovecot' ? { ...origin, forwarded: member.forwarded } : undefined,
-      allowUnauthenticate: node.settings.allowUnauthenticate,
-    });
-  } finally {
-    abandoned.removeEventListener('abort', leave);
-  }
-}
-
-/** @throws {LoginFailure} nodeUnreachable, nodeTlsFailed, loop. */
-async function connectMember(
-  { node, port, tls }: Member,
-  { times, leadsToUs, turns, ways }: HomeTerms,
-  { endMs, spare, abandoned, enter }: StagedTurn,
-): Promise<Transport> {
-  const connectMs = spare ? times.connectWithSpareMs : times.connectMs;
-  using waiting = new Deadline(within(endMs, connectMs), abandoned);
-  using _ = await turns?.take(node.name, waiting.signal).catch((cause: unknown) => {
-    throw new LoginFailure('nodeUnreachable', 'too many others were connecting to it', { cause });
-  });
-  enter('connecting');
-  using connecting = new Deadline(within(endMs, connectMs), abandoned);
-  const transport = await dial({ host: node.host, port, tls }, connecting.signal, ways);
-  if (!leadsToUs(transport)) return transport;
-  transport.destroy();
-  throw new LoginFailure('loop', 'the node is this proxy itself');
-}
-
-function within(endMs: number, ms: number): number {
-  return Math.max(0, Math.min(ms, endMs - performance.now()));
+function referredNowhere(host: string, message: string, cause: unknown): unknown {
+  return cause instanceof LoginFailure ? new Referral(host, `${message}: ${cause.message}`) : cause;
 }
 
 function otherMayDo({ node }: Member, { reason }: LoginFailure): boolean {
@@ -188,18 +104,20 @@ function otherMayDo({ node }: Member, { reason }: LoginFailure): boolean {
   return OTHERS_MAY_DO.has(reason) && !judgesUser;
 }
 
+/** @throws what is no failure of a login. */
+function failureOf(error: unknown): LoginFailure {
+  if (error instanceof LoginFailure) return error;
+  throw error;
+}
+
 /** Says at which member it was. @throws what is no failure of a login. */
 function atMember({ node }: Member, error: unknown): LoginFailure {
   if (!(error instanceof LoginFailure)) {
     throw error;
   }
-  const hint = error.reason === 'nodeRefusedProxy' ? REFUSED_HINT[node.settings.kind] : '';
+  const hint =
+    error.reason === 'nodeRefusedProxy' && !(error instanceof Referral)
+      ? REFUSED_HINT[node.settings.kind]
+      : '';
   return new LoginFailure(error.reason, `node ${node.name}: ${error.message}${hint}`, { cause: error });
-}
-
-function factsOf(
-  { forwarded }: Member,
-  { client, sessionId }: HomeLogin['origin'],
-): ReadonlyMap<string, string> {
-  return new Map([['addr', client.ip], ['sid', sessionId], ...forwarded]);
 }

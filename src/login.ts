@@ -5,7 +5,9 @@ import type { LoginContext, LoginGuard } from '../auth/directory.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
-import { type HomeTerms, openHome } from './home.ts';
+import { Referral } from '../protocols/referral.ts';
+import { openHome } from './home.ts';
+import type { HomeTerms } from './member-login.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
@@ -59,19 +61,21 @@ export async function takeHome(
   await conclude(attempt);
   const { protocol, client, listener, report } = connection;
   connection.enter(account.name);
-  const planned = planRoute(account, protocol.name, terms);
-  const members = terms.trustWatch?.admit(planned, protocol.name) ?? planned;
-  const [{ node: first }] = members;
-  nameNode(findings, first);
-  if (unverified) {
-    requireReplay(members);
-  }
+  const plan = (homes: readonly string[]): Home => {
+    const planned = planRoute({ ...account, homes }, protocol.name, terms);
+    const members = terms.trustWatch?.admit(planned, protocol.name) ?? planned;
+    if (unverified) requireReplay(members);
+    nameNode(findings, members[0].node);
+    return members;
+  };
+  const members = plan(account.homes);
   const startedMs = performance.now();
   const login = {
     protocol,
     user: account.name,
     password: account.nodePassword ?? ownPassword(attempt, actedBy),
     origin: { client, listener, sessionId: report.id, ttl: nextTtl(attempt) },
+    refer: (name: string) => plan([name])[0],
     onFailure: (node: KnownNode, failure: LoginFailure) => report.memberFailed(node, failure),
   };
   try {
@@ -172,7 +176,9 @@ function requireReplay(members: Home): void {
 
 /** Where the node alone judges the user's password, its refusal is the user's, not the proxy's. */
 function asWrongPassword(error: unknown): unknown {
-  return error instanceof LoginFailure && error.reason === 'nodeRefusedProxy'
+  return error instanceof LoginFailure &&
+    error.reason === 'nodeRefusedProxy' &&
+    !(error.cause instanceof Referral)
     ? new LoginFailure('wrongPassword', error.message, { cause: error })
     : error;
 }

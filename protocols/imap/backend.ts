@@ -121,8 +121,9 @@ async function prove(dialogue: NodeDialogue, capabilities: readonly string[]): P
       dialogue.requireProof();
       return capabilityCode(line) ?? untagged ?? (await askCapabilities(dialogue));
     } else if (/^L (?:NO|BAD)( |$)/i.test(line)) {
-      const [, code] = /^L NO \[([A-Z-]+)/i.exec(line) ?? [];
-      throw dialogue.failure(REFUSALS.get(code?.toUpperCase() ?? '') ?? 'nodeRefusedProxy', line);
+      const [, code, argument = ''] = /^L NO \[([A-Z-]+)(?: ([^\]]*)\])?/i.exec(line) ?? [];
+      const referral = code?.toUpperCase() === 'REFERRAL' ? dialogue.referral(argument, line) : undefined;
+      throw referral ?? dialogue.failure(REFUSALS.get(code?.toUpperCase() ?? '') ?? 'nodeRefusedProxy', line);
     } else {
       untagged = hearUntagged(dialogue, line) ?? untagged;
     }

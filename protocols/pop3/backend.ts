@@ -68,7 +68,9 @@ async function prove(dialogue: NodeDialogue): Promise<void> {
     }
     // A challenge is "+", a space, base64; Courier is known to omit the space before nothing.
     if (!/^\+( |$)/.test(line)) {
-      throw dialogue.failure(refusalOf(line) ?? 'nodeRefusedProxy', line);
+      const [, referred] = /^-ERR \[REFERRAL\/([^\]]*)\]/i.exec(line) ?? [];
+      const referral = referred === undefined ? undefined : dialogue.referral(referred, line);
+      throw referral ?? dialogue.failure(refusalOf(line) ?? 'nodeRefusedProxy', line);
     }
     await dialogue.answerChallenge(line.slice(1).trim());
   }

@@ -124,7 +124,9 @@ async function prove(node: SieveNode): Promise<void> {
       dialogue.requireProof();
       return;
     } else {
-      throw refusal(dialogue, response, 'nodeRefusedProxy');
+      const url = response.code === 'REFERRAL' ? response.argument?.toString('latin1') : undefined;
+      const referral = url === undefined ? undefined : dialogue.referral(url, response.text);
+      throw referral ?? refusal(dialogue, response, 'nodeRefusedProxy');
     }
   }
 }
