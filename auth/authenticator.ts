@@ -1,7 +1,7 @@
 import type { Attempt, Authentication, Refused } from './authentication.ts';
 import { authorize, type Delegate } from './delegates.ts';
 import type { Account, Found, LoginContext, LoginName, StoredCredentials } from './directory.ts';
-import { LoginFailure, type Reason } from './failure.ts';
+import { EntryFault, LoginFailure, type Reason } from './failure.ts';
 import { KeyedHash } from './keyed-hash.ts';
 import { readLoginName, whyNoLoginName } from './names.ts';
 import { readPassword } from './passwords/typed-password.ts';
@@ -188,12 +188,23 @@ async function credentials(
     const detail = 'its directory may not be asked for stored passwords (readPasswords, or verify: hash)';
     return { kind: 'none', login: login.full, reason: 'noStoredKey', detail };
   }
-  const stored = await directory?.stored?.(login, context, signal);
+  const stored = await directory?.stored?.(login, context, signal).catch(faultOf);
   if (stored === undefined) {
     return { kind: 'none', login: login.full, reason: 'unknownUser' };
   }
+  if (stored instanceof EntryFault) {
+    // Said before the proof, it would say that the entry is there.
+    return { kind: 'none', login: login.full, reason: 'noStoredKey', detail: stored.message };
+  }
   await context.guard?.admit(stored.account.name);
   return { kind: 'found', login: login.full, ...stored };
+}
+
+function faultOf(error: unknown): EntryFault {
+  if (error instanceof EntryFault) {
+    return error;
+  }
+  throw error;
 }
 
 async function lookup(

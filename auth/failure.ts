@@ -62,7 +62,7 @@ export const WIRE_ANSWER: Readonly<Record<Reason, WireAnswer>> = {
   tokenExpired: 'badCredentials',
   tokenUnfit: 'badCredentials',
   badCertificate: 'badCredentials',
-  // The account has nothing stored that the mechanism can work with. Only the log may say so: else anyone could ask
+  // The account has nothing stored that the mechanism can work with, or its entry is at fault. Only the log may say so: else anyone could ask
   // which names are accounts, since an unknown one is refused as a wrong proof; and the throttle counts both alike.
   noStoredKey: 'badCredentials',
   channelBinding: 'unbound',
@@ -127,5 +127,12 @@ export class LoginFailure extends Error {
   constructor(reason: Reason, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
+  }
+}
+
+/** An entry that is there and can't be used, or several where there may be one: the directory's others are well. */
+export class EntryFault extends LoginFailure {
+  constructor(message: string) {
+    super('directoryFault', message);
   }
 }

@@ -1,6 +1,6 @@
 /** Which directory has the account that a name stands for. */
 import type { Account, Directory, LoginContext, LoginName } from './directory.ts';
-import { LoginFailure } from './failure.ts';
+import { EntryFault } from './failure.ts';
 import { isNameText, type NameOptions } from './names.ts';
 
 /** A directory and the domains whose users it has. */
@@ -31,13 +31,10 @@ export function directoryOf({ realms }: RealmTerms, login: LoginName): Directory
 
 /**
  * Checks the name by which an account goes to its node, where a separator in it could name another user.
- * @throws {LoginFailure} `directoryFault`.
+ * @throws {EntryFault}
  */
 export function checkAccountName(account: Account, { names }: RealmTerms): void {
   if (!isNameText(account.name, names.punctuation)) {
-    throw new LoginFailure(
-      'directoryFault',
-      `${account.entry}: the account's name has characters that names may not have`,
-    );
+    throw new EntryFault(`${account.entry}: the account's name has characters that names may not have`);
   }
 }

@@ -1,4 +1,4 @@
-import { LoginFailure } from '../failure.ts';
+import { EntryFault } from '../failure.ts';
 import { type Entry, valuesOf } from './entry.ts';
 
 /** Where a value that the node must be told comes from. */
@@ -23,7 +23,7 @@ export function attributesOfForward(map: ForwardMap): readonly string[] {
 
 /**
  * Gives what the node must be told of an account; what the entry does not say is left out.
- * @throws {LoginFailure} `directoryFault` for a value that can't be forwarded.
+ * @throws {EntryFault} for a value that can't be forwarded.
  */
 export function forwardedOf(map: ForwardMap, entry: Entry, name: string): ReadonlyMap<string, string> {
   const forwarded = new Map<string, string>();
@@ -37,10 +37,7 @@ export function forwardedOf(map: ForwardMap, entry: Entry, name: string): Readon
       continue;
     }
     if (/\p{Cc}/u.test(value)) {
-      throw new LoginFailure(
-        'directoryFault',
-        `${entry.dn}: control character in what is forwarded as ${key}`,
-      );
+      throw new EntryFault(`${entry.dn}: control character in what is forwarded as ${key}`);
     }
     forwarded.set(key, value);
   }
@@ -94,7 +91,7 @@ function octetsOfQuota(value: string | undefined, entry: Entry): string {
   const [, count, unit = ''] = /^(\d{1,18})\s*([KMGT]?)i?B?$/i.exec(size ?? '') ?? [];
   const factor = UNITS[unit.toUpperCase()];
   if (count === undefined || factor === undefined) {
-    throw new LoginFailure('directoryFault', `${entry.dn}: ${JSON.stringify(value)} is no quota`);
+    throw new EntryFault(`${entry.dn}: ${JSON.stringify(value)} is no quota`);
   }
   return String(BigInt(count) * factor);
 }

@@ -1,6 +1,6 @@
 import { type Filter, OrFilter } from 'ldapts';
 import type { Account, Bar, DirectoryContext, LoginName } from '../directory.ts';
-import { LoginFailure } from '../failure.ts';
+import { EntryFault } from '../failure.ts';
 import { escapeDnValue } from './dn.ts';
 import { type Entry, valuesOf } from './entry.ts';
 import { attributesOfForward, type ForwardMap, forwardedOf, withoutDomain } from './forwarded.ts';
@@ -120,16 +120,13 @@ export function searchForAll(schema: Schema): {
 
 /**
  * Makes an account of its entry.
- * @throws {LoginFailure} `directoryFault` when the entry can't be an account.
+ * @throws {EntryFault} when the entry can't be an account.
  */
 export function accountOf(schema: Schema, entry: Entry, context: DirectoryContext): Account {
   const { options } = schema;
   const name = valuesOf(entry, options.name)[0];
   if (name === undefined || name === '') {
-    throw new LoginFailure(
-      'directoryFault',
-      `${entry.dn} has no ${options.name}, which is the account's name`,
-    );
+    throw new EntryFault(`${entry.dn} has no ${options.name}, which is the account's name`);
   }
   const wanting = withoutDomain(options.forward, name);
   const [id] = valuesOf(entry, ENTRY_ID);

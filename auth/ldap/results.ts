@@ -1,7 +1,7 @@
 import type { LoginName, PasswordVerdict } from '../directory.ts';
 import { ambiguityOf, type Entry } from '../entries/entry.ts';
 import type { AccountSearch } from '../entries/schema.ts';
-import { LoginFailure } from '../failure.ts';
+import { EntryFault, LoginFailure } from '../failure.ts';
 import { codeWithName, LDAP_CODE, resultText, searchHints } from './codes.ts';
 import type { LdapResult } from './message.ts';
 import type { LdapSearchResult } from './search.ts';
@@ -70,14 +70,14 @@ export interface Asked {
 /**
  * Gives the one entry that a search found.
  * @returns `undefined` when there is none; a missing base whose name depends on the login is no more than that.
- * @throws {LoginFailure} `directoryFault` when there are several, or none can be had. It names the search as it is
+ * @throws {EntryFault} when there are several. @throws {LoginFailure} when none can be had. It names the search as it is
  * configured: the login name may be a password that was typed into the wrong field.
  */
 export function readOnlyEntry(result: LdapSearchResult, { search, login, url }: Asked): Entry | undefined {
   const { base, filter } = search.template;
   const where = `(search ${filter} below ${base} at ${url})`;
   if (isAmbiguous(result)) {
-    throw new LoginFailure('directoryFault', `${ambiguityOf(result.entries)} ${where}`);
+    throw new EntryFault(`${ambiguityOf(result.entries)} ${where}`);
   }
   if (result.code === LDAP_CODE.success) {
     return result.entries[0];

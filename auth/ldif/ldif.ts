@@ -12,7 +12,7 @@ import { isBelow } from '../entries/dn.ts';
 import { ambiguityOf, type Entry, valuesOf } from '../entries/entry.ts';
 import { matchesFilter } from '../entries/filter-match.ts';
 import { accountOf, ENTRY_ID, type Schema, searchesFor, searchForAll } from '../entries/schema.ts';
-import { LoginFailure } from '../failure.ts';
+import { EntryFault } from '../failure.ts';
 import { KeyedHash } from '../keyed-hash.ts';
 import { verifyStored } from '../passwords/stored-password.ts';
 import { parseLdif } from './parser.ts';
@@ -116,7 +116,7 @@ class LdifDirectory implements Directory {
       context.trace?.('search', `search ${filter.toString()} in the LDIF file: ${finding}`);
       if (found.length > 1) {
         const where = `(search ${template.filter} in the LDIF file)`;
-        throw new LoginFailure('directoryFault', `${ambiguityOf(found)} ${where}`);
+        throw new EntryFault(`${ambiguityOf(found)} ${where}`);
       }
       if (found[0] !== undefined) {
         return found[0];

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LoginName } from '../../../auth/directory.ts';
 import { schemaOptions } from '../../../auth/entries/presets.ts';
 import { compileSchema } from '../../../auth/entries/schema.ts';
-import { LoginFailure } from '../../../auth/failure.ts';
+import { EntryFault, LoginFailure } from '../../../auth/failure.ts';
 import type { LdapTarget } from '../../../auth/ldap/dial.ts';
 import { type LdapOptions, openLdap } from '../../../auth/ldap/ldap.ts';
 import { Secret } from '../../../auth/secret.ts';
@@ -338,6 +338,8 @@ describe('the LDAP directory', () => {
         /^two entries have this name: uid=a and uid=b \(search \(uid=%u\) below dc=x at ldap:/,
       ),
     });
+    // Of this entry, and not of the directory: mechanisms that never see the password tell no client of it.
+    await expect(ldap.login('alice')).rejects.toBeInstanceOf(EntryFault);
     expect(usersBound(server)).toEqual([]);
   });
 

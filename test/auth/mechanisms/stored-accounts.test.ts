@@ -4,7 +4,7 @@ import { createAuthenticator } from '../../../auth/authenticator.ts';
 import type { Account, Directory, LoginGuard, StoredCredentials } from '../../../auth/directory.ts';
 import { schemaOptions } from '../../../auth/entries/presets.ts';
 import { compileSchema } from '../../../auth/entries/schema.ts';
-import { LoginFailure } from '../../../auth/failure.ts';
+import { countsAsGuess, LoginFailure, WIRE_ANSWER } from '../../../auth/failure.ts';
 import { openLdif } from '../../../auth/ldif/ldif.ts';
 import { DerivedKeys } from '../../../auth/mechanisms/derived-keys.ts';
 import { cramMd5Server, makeApop } from '../../../auth/mechanisms/digest-server.ts';
@@ -43,18 +43,20 @@ interface Terms {
   readonly guard?: LoginGuard;
   readonly directory?: Partial<Directory>;
   readonly directoryMs?: number;
+  /** Entries that the users' own form has no room for. */
+  readonly ldif?: readonly string[];
 }
 
 /** What is stored of alice and others, in a file. */
 function accounts(users: Readonly<Record<string, readonly string[]>>, terms: Terms = {}): StoredAccounts {
-  const { allowCleartext = false, guard, directoryMs = 1000 } = terms;
+  const { allowCleartext = false, guard, directoryMs = 1000, ldif = [] } = terms;
   const entries = Object.entries(users).map(
     ([name, values]) =>
       `dn: uid=${name},dc=x\nobjectClass: qmailUser\nuid: ${name}\nmail: ${name}@x.org\nmailHost: node-a\n` +
       values.map((value) => `userPassword:: ${Buffer.from(value).toString('base64')}\n`).join(''),
   );
   const schema = compileSchema(schemaOptions('qmail', { base: 'dc=x' }));
-  const file = openLdif({ content: Buffer.from(entries.join('\n')), schema, allowCleartext });
+  const file = openLdif({ content: Buffer.from([...entries, ...ldif].join('\n')), schema, allowCleartext });
   const directory = terms.directory === undefined ? file : Object.assign(file, terms.directory);
   const authenticator = createAuthenticator({
     realms: [{ domains: undefined, directory }],
@@ -358,6 +360,49 @@ describe('M5 the disguise of unknown names (A18)', () => {
     }
 
     expect(new Set(seen.map((shape) => JSON.stringify(shape))).size).toBe(1);
+  });
+});
+
+describe('an entry at fault (A18)', () => {
+  const entry = (uid: string, more: string) =>
+    `dn: cn=${uid || 'x'},dc=x\nobjectClass: qmailUser\n${uid && `uid: ${uid}\n`}userPassword: secret\n${more}\n`;
+  const stored = accounts(
+    {},
+    {
+      allowCleartext: true,
+      ldif: [
+        entry('one', 'mail: twin@x.org\n'),
+        entry('two', 'mail: twin@x.org\n'),
+        entry('', 'mail: nameless@x.org\n'),
+        entry('odd', 'mailQuotaSize: much\n'),
+      ],
+    },
+  );
+
+  it.each([
+    ['twin@x.org', /^two entries have this name/],
+    ['nameless@x.org', /has no uid, which is the account's name$/],
+    ['odd', /"much" is no quota$/],
+  ])('looks to a client of %s like no account, and the log says what is wrong', async (user, detail) => {
+    const { login } = scram(stored);
+    const apop = makeApop(stored, '<c>');
+    const digest = createHash('md5').update('<c>secret').digest('hex');
+
+    const [known, unknown] = [await login({ user }), await login({ user: 'nobody' })];
+    const refusals = [
+      known.step,
+      await answer(cramMd5Server(stored, '<c>'), user, 'secret', '<c>'),
+      await apop.server.step(Buffer.from(`${user} ${digest}`), signal),
+    ];
+
+    for (const step of refusals) {
+      expect(step).toMatchObject({
+        proof: { kind: 'refuted', reason: 'noStoredKey', detail: expect.stringMatching(detail) },
+      });
+      expect(step).not.toHaveProperty('last');
+    }
+    expect(looks(known.serverFirst)).toEqual(looks(unknown.serverFirst));
+    expect([WIRE_ANSWER.noStoredKey, countsAsGuess('noStoredKey')]).toEqual([WIRE_ANSWER.unknownUser, true]);
   });
 });
 
