@@ -38,3 +38,20 @@ export type Refused = Extract<Authentication, { kind: 'refused' }>;
 export function refuseBarred({ bar, name }: Account): Refused | undefined {
   return bar === undefined ? undefined : { kind: 'refused', ...bar, known: name };
 }
+
+/**
+ * Refuses an account whose password its node is still to judge: as a wrong password, and counted as one, since anything
+ * else would say to strangers that the account exists. The log says why. A held account is the exception: it is held for
+ * a while only, and its own clients must not forget their right passwords meanwhile.
+ */
+export function refuseUnverified(refused: Refused): Refused {
+  const { reason, detail = reason } = refused;
+  return reason === 'held'
+    ? refused
+    : { ...refused, reason: 'wrongPassword', detail: unverifiedDetail(reason, detail) };
+}
+
+/** Says for the log what is wrong with an account of which nobody has verified the password. */
+export function unverifiedDetail(reason: Reason, detail: string): string {
+  return `${reason}, and nobody has verified the password (verify: node): ${detail}`;
+}

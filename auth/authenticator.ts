@@ -1,4 +1,4 @@
-import type { Attempt, Authentication, Refused } from './authentication.ts';
+import { type Attempt, type Authentication, type Refused, refuseUnverified } from './authentication.ts';
 import { authorize, type Delegate } from './delegates.ts';
 import type { Account, Found, LoginContext, LoginName, StoredCredentials } from './directory.ts';
 import { EntryFault, LoginFailure, type Reason } from './failure.ts';
@@ -163,9 +163,27 @@ async function judgePassword(
   const verdict = isKnownWrong(found, password, context)
     ? 'wrongPassword'
     : await found.verify(password, signal);
-  return verdict === 'right' || verdict === 'leftToNode'
-    ? { kind: 'right', account: found.account(), unverified: verdict === 'leftToNode' }
-    : { kind: 'refused', reason: verdict, ...(known !== undefined && { known }) };
+  switch (verdict) {
+    case 'right':
+      return { kind: 'right', account: found.account(), unverified: false };
+    case 'leftToNode':
+      return accountLeftToNode(options, found);
+    default:
+      return { kind: 'refused', reason: verdict, ...(known !== undefined && { known }) };
+  }
+}
+
+/** What is wrong with the entry of an unverified account is for the log alone. */
+function accountLeftToNode(options: AuthenticatorOptions, found: Found): Judged {
+  const { name: known } = found;
+  try {
+    const account = found.account();
+    checkAccountName(account, options);
+    return { kind: 'right', account, unverified: true };
+  } catch (error) {
+    const { reason, message: detail } = faultOf(error);
+    return refuseUnverified({ kind: 'refused', reason, detail, ...(known !== undefined && { known }) });
+  }
 }
 
 function isKnownWrong({ entry, passwordVersion }: Found, password: Secret, { guard }: LoginContext): boolean {

@@ -1,4 +1,4 @@
-import { type Attempt, type Authentication, refuseBarred } from './authentication.ts';
+import { type Attempt, type Authentication, refuseBarred, refuseUnverified } from './authentication.ts';
 import type { Account, LoginName } from './directory.ts';
 import { LoginFailure } from './failure.ts';
 import { readLoginName } from './names.ts';
@@ -37,6 +37,11 @@ export async function authorize(
   attempt: Attempt,
   proved: Proved,
 ): Promise<Authentication> {
+  const decided = await decide(options, attempt, proved);
+  return proved.unverified && decided.kind === 'refused' ? refuseUnverified(decided) : decided;
+}
+
+async function decide(options: DelegateTerms, attempt: Attempt, proved: Proved): Promise<Authentication> {
   const { account, unverified } = proved;
   const target = await targetOf(options, attempt, proved);
   if (target === undefined) {

@@ -1,8 +1,11 @@
 /** A login on its way home: whose account it is, and which node let it in. */
+
+import { type Authentication, unverifiedDetail } from '../auth/authentication.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { Deadline } from '../auth/deadline.ts';
 import type { LoginContext, LoginGuard } from '../auth/directory.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
+import { FRESH_MS, type Proof } from '../auth/sasl.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { Referral } from '../protocols/referral.ts';
@@ -16,6 +19,17 @@ import type { TrustWatch } from './trust-watch.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
+
+/** A login, with its proof as it is when it is judged. */
+interface Judgeable {
+  readonly attempt: LoginAttempt;
+  readonly proofNow: (signal: AbortSignal) => Promise<Proof>;
+}
+
+type Admission = Extract<Authentication, { kind: 'admitted' }>;
+
+/** What is wrong with an account's home, and not with the nodes there. */
+const FAULTS_OF_HOME: ReadonlySet<Reason> = new Set(['noHome', 'homeNotAllowed', 'directoryFault']);
 
 /** Refused instead of being asked about: such a login took the directory no time. */
 const NOBODY_ASKED: ReadonlySet<Reason> = new Set(['badName', 'throttled']);
@@ -57,8 +71,7 @@ export async function takeHome(
   terms: LoginTerms,
   findings: Findings,
 ): Promise<NodeSession> {
-  const { account, unverified, actedBy } = await authenticate(attempt, connection, terms, findings);
-  await conclude(attempt);
+  const { account, unverified, actedBy } = await admit(attempt, connection, terms, findings);
   const { protocol, client, listener, report } = connection;
   connection.enter(account.name);
   const plan = (homes: readonly string[]): Home => {
@@ -68,7 +81,7 @@ export async function takeHome(
     nameNode(findings, members[0].node);
     return members;
   };
-  const members = plan(account.homes);
+  const members = unverified ? planUnverified(() => plan(account.homes)) : plan(account.homes);
   const startedMs = performance.now();
   const login = {
     protocol,
@@ -108,20 +121,44 @@ function nameNode(findings: Findings, { name, settings }: KnownNode): void {
   findings.nodeEntry = settings.name;
 }
 
-async function authenticate(
+/**
+ * Admits a login, and tells its client so where its mechanism does that. A client may take its time to hear it: then
+ * what bars the account and where its home is are asked again, lest it come in by what was true before.
+ */
+async function admit(
   attempt: LoginAttempt,
+  connection: LoginConnection,
+  terms: LoginTerms,
+  findings: Findings,
+): Promise<Admission> {
+  const { proof } = attempt;
+  const admitted = await authenticate({ attempt, proofNow: async () => proof }, connection, terms, findings);
+  const toldMs = performance.now();
+  await conclude(attempt);
+  return proof.kind !== 'proved' || proof.renew === undefined || performance.now() - toldMs < FRESH_MS
+    ? admitted
+    : await authenticate({ attempt, proofNow: proof.renew }, connection, terms, findings);
+}
+
+async function authenticate(
+  { attempt, proofNow }: Judgeable,
   connection: LoginConnection,
   { authenticator, times }: LoginTerms,
   findings: Findings,
-) {
+): Promise<Admission> {
   const startedMs = performance.now();
+  const earlierMs = findings.directoryMs ?? attempt.proof.judgedMs ?? 0;
   using deadline = new Deadline(times.directoryMs, attempt.abandoned);
   let asked = true;
   try {
     const { attemptNumber, client } = connection;
     const from = { ip: client.ip, attempt: attemptNumber, tls: attempt.tls };
     const context = { ...contextOf(connection), client: from };
-    const result = await authenticator.authenticate(attempt.proof, context, deadline.signal);
+    const result = await authenticator.authenticate(
+      await proofNow(deadline.signal),
+      context,
+      deadline.signal,
+    );
     findings.actedBy = result.actedBy;
     if (result.kind === 'refused') {
       findings.user = result.known;
@@ -133,7 +170,7 @@ async function authenticate(
     asked = !(error instanceof LoginFailure && NOBODY_ASKED.has(error.reason));
     throw error;
   } finally {
-    if (asked) findings.directoryMs = performance.now() - startedMs + (attempt.proof.judgedMs ?? 0);
+    if (asked) findings.directoryMs = performance.now() - startedMs + earlierMs;
   }
 }
 
@@ -172,6 +209,21 @@ function requireReplay(members: Home): void {
       `the directory leaves passwords to the node (verify: node), so node ${other.node.name} needs trust: replay`,
     );
   }
+}
+
+function planUnverified(plan: () => Home): Home {
+  try {
+    return plan();
+  } catch (error) {
+    throw asUnverified(error);
+  }
+}
+
+/** Where nobody has judged the password, a home that is no good would say to strangers that the account exists. */
+function asUnverified(error: unknown): unknown {
+  return error instanceof LoginFailure && FAULTS_OF_HOME.has(error.reason)
+    ? new LoginFailure('wrongPassword', unverifiedDetail(error.reason, error.message), { cause: error })
+    : error;
 }
 
 /** Where the node alone judges the user's password, its refusal is the user's, not the proxy's. */

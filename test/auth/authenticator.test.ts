@@ -35,7 +35,8 @@ class NotedDirectory implements Directory {
         account: () => account,
         verify: async (password) => {
           this.passwords.push(password.octets);
-          return password.octets.toString() === 'wrong' ? 'wrongPassword' : 'right';
+          const text = password.octets.toString();
+          return text === 'wrong' ? 'wrongPassword' : text === 'unseen' ? 'leftToNode' : 'right';
         },
       }
     );
@@ -313,6 +314,40 @@ describe('the authenticator', () => {
     });
     await expect(authenticator.lookup(Buffer.from('eve'), context, signal)).rejects.toMatchObject({
       reason: 'directoryFault',
+    });
+  });
+
+  describe('while the node is still to judge the password', () => {
+    const held = accountNamed('heidi', { reason: 'held', detail: 'accountStatus says so' });
+    const unseen = async ([authcid = '', authzid = '']: readonly string[]) => {
+      const eve = accountNamed('victim*master');
+      const dave = accountNamed('dave', { reason: 'disabled', detail: 'accountStatus says so' });
+      const directory = new NotedDirectory({ alice, bob, dave, eve, heidi: held });
+      const { authenticator } = setUp({ realms: [{ domains: undefined, directory }] });
+      return await authenticator.authenticate(proof(authcid, 'unseen', authzid), context, signal);
+    };
+
+    it.each([
+      ['what bars the account', ['dave'], 'dave', /^disabled, .*accountStatus says so$/],
+      ['that its entry is at fault', ['eve'], 'victim*master', /^directoryFault, .*names may not have$/],
+      [
+        'that it may not act for others',
+        ['alice', 'bob'],
+        'alice',
+        /^notAuthorized, .*act for another user$/,
+      ],
+    ])('A18 tells the log alone %s', async (_what, names, known, detail) => {
+      expect(await unseen(names)).toEqual({
+        kind: 'refused',
+        reason: 'wrongPassword',
+        known,
+        detail: expect.stringMatching(detail),
+      });
+    });
+
+    it('admits who is not barred, and tells who is held, whose client must keep its password', async () => {
+      expect(await unseen(['alice'])).toMatchObject({ kind: 'admitted', unverified: true });
+      expect(await unseen(['heidi'])).toMatchObject({ kind: 'refused', reason: 'held', known: 'heidi' });
     });
   });
 

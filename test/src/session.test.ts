@@ -310,18 +310,31 @@ describe('a session', () => {
     expect(home.connections).toHaveLength(0);
   });
 
-  it('never gets our own proof for a password that nobody has verified', async () => {
+  it.each([
+    ['our own proof', ['home'], /^homeNotAllowed, .* needs trust: replay$/],
+    ['word that the account has no home', [], /^noHome, .* uid=u names no home node$/],
+    [
+      'word that its home is unknown',
+      ['elsewhere'],
+      /^homeNotAllowed, .* home on elsewhere: not in the node table/,
+    ],
+  ])('never gets %s for a password that nobody has verified', async (_what, homes, detail) => {
     await using home = await echoNode();
     const unverified = async (): Promise<Authentication> => ({
       kind: 'admitted',
-      account: account(['home']),
+      account: account(homes),
       unverified: true,
     });
-    await using running = await run([node('home', home.port)], authenticator(['home'], unverified));
+    await using running = await run([node('home', home.port)], authenticator(homes, unverified));
     await using wire = await greeted(running.port);
     wire.send('a LOGIN u anything');
 
-    expect(await wire.line()).toMatch(/^a NO \[CONTACTADMIN\]/);
+    // As a wrong password is told, and counted as one.
+    expect(await wire.line()).toBe('a NO [AUTHENTICATIONFAILED] Authentication failed.');
+    expect(await running.event('login')).toMatchObject({
+      result: 'wrongPassword',
+      detail: expect.stringMatching(detail),
+    });
     expect(home.connections).toHaveLength(0);
   });
 
