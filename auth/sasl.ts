@@ -23,12 +23,23 @@ export interface PasswordProof extends Claim {
 /** What was shown where it was no password, and nothing made of one: nobody guesses at a user's password by it. */
 type Shown = 'token' | 'certificate';
 
+/**
+ * How old may be what was found of an account, in milliseconds, when its client goes on; then it is looked up again. A
+ * login by PLAIN goes by a search that may be older by the time its bind is answered.
+ */
+export const FRESH_MS = 1000;
+
 /** A proof that the mechanism itself found right; there is no password that a node could be given. */
 export interface MechanismProof extends Claim {
   readonly kind: 'proved';
   readonly shown?: Shown;
   /** Where the mechanism had to look the account up; else that is still to be done. */
   readonly account?: Account;
+  /**
+   * Makes the proof by what the directory says now, where the client may take its time after it: right no more, where
+   * the stored password is another. Such mechanisms have a last message.
+   */
+  readonly renew?: (signal: AbortSignal) => Promise<MechanismProof | RefutedProof>;
 }
 
 /** A proof that the mechanism itself found wrong, or could not judge. */

@@ -2,6 +2,7 @@ import type { Credentials } from '../authenticator.ts';
 import type { Account } from '../directory.ts';
 import { clearTextOf, splitValue } from '../passwords/schemes.ts';
 import { readStoredKey } from '../passwords/scram.ts';
+import { FRESH_MS } from '../sasl.ts';
 import type { DerivedKeys } from './derived-keys.ts';
 import type { Disguise } from './disguise.ts';
 import type { ScramHash, StoredKey } from './scram-keys.ts';
@@ -13,12 +14,6 @@ export interface ScramSupport {
   readonly disguise: Disguise;
   readonly derivedKeys: DerivedKeys;
 }
-
-/**
- * How old what was found may be when its proof comes, in milliseconds; then it is looked up again. A login by PLAIN
- * goes by a search that may be older by the time its bind is answered.
- */
-const FRESH_MS = 1000;
 
 const SCHEME: Readonly<Record<ScramHash, string>> = { sha1: 'SCRAM-SHA-1', sha256: 'SCRAM-SHA-256' };
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { decodeBase64 } from '../base64.ts';
 import type { Account } from '../directory.ts';
-import type { SaslServer, ServerStep } from '../sasl.ts';
+import type { MechanismProof, RefutedProof, SaslServer, ServerStep } from '../sasl.ts';
 import {
   isProof,
   keyOctets,
@@ -161,18 +161,29 @@ class ScramServer implements SaslServer {
       const known = finding.account === undefined ? {} : { known: finding.account.name };
       return refute(first, { reason: 'wrongPassword', ...known });
     }
-    const account = finding.confirm === undefined ? finding.account : await finding.confirm(signal);
-    if (account !== undefined && 'reason' in account) {
-      return refute(first, account);
+    const proof = await prove(first, finding, signal);
+    if (proof.kind === 'refuted') {
+      return { kind: 'proof', proof };
     }
-    const { authzid, authcid } = first;
     const signature = signAsServer(hash, keys, authMessage).toString('base64');
-    return {
-      kind: 'proof',
-      proof: { kind: 'proved', authzid, authcid, ...(account !== undefined && { account }) },
-      last: Buffer.from(`v=${signature}`),
-    };
+    return { kind: 'proof', proof, last: Buffer.from(`v=${signature}`) };
   }
+}
+
+/** Makes the proof of a client that has the key, by the account as it is. */
+async function prove(
+  first: ClientFirst,
+  finding: Extract<ScramFinding, { kind: 'key' }>,
+  signal: AbortSignal,
+): Promise<MechanismProof | RefutedProof> {
+  const { authzid, authcid } = first;
+  if (finding.confirm === undefined) {
+    return { kind: 'proved', authzid, authcid, ...(finding.account && { account: finding.account }) };
+  }
+  const account = await finding.confirm(signal);
+  return 'reason' in account
+    ? { kind: 'refuted', authzid, authcid, ...account }
+    : { kind: 'proved', authzid, authcid, account, renew: (later) => prove(first, finding, later) };
 }
 
 // As latin1, so that each octet stays what it is; names are judged by the authenticator.
