@@ -1,5 +1,5 @@
 /** What the parts of the authenticator tell each other of one login. */
-import type { Account, LoginContext } from './directory.ts';
+import type { Account, Directory, LoginContext } from './directory.ts';
 import type { Reason } from './failure.ts';
 import type { Proof } from './sasl.ts';
 
@@ -15,6 +15,8 @@ export type Authentication =
   | {
       readonly kind: 'admitted';
       readonly account: Account;
+      /** Where it is; left out where nobody tells of its changes. */
+      readonly directory?: Directory | undefined;
       /** The password was not looked at: only a node that judges it by itself may be given this login. */
       readonly unverified: boolean;
       /** Name of the account that proved itself, where it acts for this one. */

@@ -45,7 +45,8 @@ async function decide(options: DelegateTerms, attempt: Attempt, proved: Proved):
   const { account, unverified } = proved;
   const target = await targetOf(options, attempt, proved);
   if (target === undefined) {
-    return refuseBarred(account) ?? { kind: 'admitted', account, unverified };
+    const directory = directoryOf(options, proved.login);
+    return refuseBarred(account) ?? { kind: 'admitted', account, directory, unverified };
   }
   // Whether the other one exists is not told to who may not act for him. Nor may anybody act for others whom nobody
   // has verified.
@@ -65,7 +66,13 @@ async function decide(options: DelegateTerms, attempt: Attempt, proved: Proved):
   return (
     refuseBarred(account) ??
     (barred === undefined
-      ? { kind: 'admitted', account: other, unverified, actedBy }
+      ? {
+          kind: 'admitted',
+          account: other,
+          directory: directoryOf(options, target.login),
+          unverified,
+          actedBy,
+        }
       : { ...barred, actedBy })
   );
 }

@@ -97,6 +97,8 @@ export interface Account {
   readonly bar: Bar | undefined;
   /** For whom else it may act, as its entry says: account names, domains, or `*`. */
   readonly mayActFor?: readonly string[];
+  /** As of `Found`; left out where it is not known. */
+  readonly passwordVersion?: string;
 }
 
 /** What became of a password. */

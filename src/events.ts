@@ -186,7 +186,22 @@ export interface SessionEnd extends Connection {
   readonly sent: number;
   readonly ms: number;
   readonly endedBy: 'client' | 'node' | 'proxy';
-  readonly how: 'closed' | 'reset' | 'timeout' | 'stopping';
+  /**
+   * `moved`: the directory says another home; `disabled`, `removed`, `held`, `passwordChanged`: as it says of the user;
+   * `drained`: his node shall serve him no more; `rebalanced`: the member of his group that is to serve him is back.
+   */
+  readonly how:
+    | 'closed'
+    | 'reset'
+    | 'timeout'
+    | 'stopping'
+    | 'moved'
+    | 'disabled'
+    | 'removed'
+    | 'held'
+    | 'passwordChanged'
+    | 'drained'
+    | 'rebalanced';
 }
 
 /** A connection that ended without a session. */

@@ -16,6 +16,7 @@ import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
 import type { ListenerDomains } from './settings.ts';
 import type { TrustWatch } from './trust-watch.ts';
+import type { SessionOwner } from './user-session.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
@@ -56,7 +57,7 @@ export interface LoginConnection extends LoginOrigin, Pick<Origin, 'client'> {
   /** Counts the logins of this connection, from 1. */
   readonly attemptNumber: number;
   /** Counts the session of an account. @throws {LoginFailure} `tooManySessions`. */
-  readonly enter: (user: string) => void;
+  readonly enter: (owner: Pick<SessionOwner, 'account' | 'directory' | 'actedBy'>) => void;
 }
 
 /**
@@ -71,9 +72,9 @@ export async function takeHome(
   terms: LoginTerms,
   findings: Findings,
 ): Promise<NodeSession> {
-  const { account, unverified, actedBy } = await admit(attempt, connection, terms, findings);
+  const { account, directory, unverified, actedBy } = await admit(attempt, connection, terms, findings);
   const { protocol, client, listener, report } = connection;
-  connection.enter(account.name);
+  connection.enter({ account, directory, actedBy });
   const plan = (homes: readonly string[]): Home => {
     const planned = planRoute({ ...account, homes }, protocol.name, terms);
     const members = terms.trustWatch?.admit(planned, protocol.name) ?? planned;

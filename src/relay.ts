@@ -5,6 +5,9 @@ import type { SessionEnd } from './events.ts';
 /** What a relayed session came to. */
 export type RelayEnd = Pick<SessionEnd, 'received' | 'sent' | 'endedBy' | 'how'>;
 
+/** Why the proxy ends a session that could go on. */
+export type ProxyEnd = Exclude<SessionEnd['how'], 'closed' | 'reset' | 'timeout'>;
+
 /** A node's end so soon behind what a client said is its answer, as to LOGOUT. */
 const PROMPT_MS = 1000;
 
@@ -36,6 +39,7 @@ export class Relay {
     this.#halfCloseMs = halfCloseMs;
     this.#spread = spread;
     this.#client = new Side(client.transport, node.transport, {
+      drained: () => this.#node.goOn(),
       ended: () => {
         this.#letGo();
         this.#ended('client', node.transport);
@@ -46,6 +50,7 @@ export class Relay {
       },
     });
     this.#node = new Side(node.transport, client.transport, {
+      drained: () => this.#client.goOn(),
       ended: () => this.#nodeGone(() => this.#ended('node', client.transport)),
       closed: (error) => this.#nodeGone(() => this.#closed('node', error)),
     });
@@ -58,9 +63,20 @@ export class Relay {
     return this.#finished.promise;
   }
 
+  /** Octets that came from both sides, for who wants to know whether any came. */
+  get octetsRead(): number {
+    return this.#client.octetsRead + this.#node.octetsRead;
+  }
+
+  /** Whether a side has yet to take what the other one said. */
+  get isBehind(): boolean {
+    return this.#client.isHeldUp || this.#node.isHeldUp;
+  }
+
   /** Ends the session behind what is queued; nothing is ever written into a relayed stream. */
-  stop(): void {
-    this.#finish('proxy', 'stopping');
+  end(how: ProxyEnd): void {
+    this.#endedBy = 'proxy';
+    this.#finish('proxy', how);
   }
 
   /** A client that waits for nothing may learn later that its node is gone, lest all come back at once. */
@@ -113,13 +129,13 @@ export class Relay {
     clearTimeout(this.#hold?.timer);
     this.#hold = undefined;
     // After an end in order, what is queued for the other side is still delivered to a slow reader.
-    const lingerMs = how === 'closed' || how === 'stopping' ? this.#halfCloseMs : 0;
+    const lingerMs = how === 'reset' || how === 'timeout' ? 0 : this.#halfCloseMs;
     this.#client.release(lingerMs);
     this.#node.release(lingerMs);
     this.#finished.resolve({
       received: this.#client.octetsRead,
       sent: this.#node.octetsRead,
-      endedBy: how === 'stopping' ? by : (this.#endedBy ?? by),
+      endedBy: this.#endedBy ?? by,
       how,
     });
   }
@@ -128,17 +144,21 @@ export class Relay {
 /** One side of a relay: what it brings goes to the other. */
 class Side implements Sink {
   octetsRead = 0;
+  /** Whether it is not read from, as the other side has too much to take already. */
+  isHeldUp = false;
   /** When it said something last, by the clock of `performance`. */
   heardMs = performance.now();
   #diverted: (() => void) | undefined;
+  readonly drained: () => void;
   readonly ended: () => void;
   readonly closed: (error: Error | undefined) => void;
   readonly #from: Transport;
   readonly #to: Transport;
 
-  constructor(from: Transport, to: Transport, events: Pick<Sink, 'ended' | 'closed'>) {
+  constructor(from: Transport, to: Transport, events: Pick<Sink, 'drained' | 'ended' | 'closed'>) {
     this.#from = from;
     this.#to = to;
+    this.drained = events.drained;
     this.ended = events.ended;
     this.closed = events.closed;
   }
@@ -169,13 +189,16 @@ class Side implements Sink {
     }
   }
 
-  drained(): void {
-    this.#to.resume();
+  /** The other side takes more. */
+  goOn(): void {
+    this.isHeldUp = false;
+    this.#from.resume();
   }
 
   #forward(chunk: Buffer): boolean {
     this.octetsRead += chunk.length;
-    return this.#to.write(chunk);
+    this.isHeldUp = !this.#to.write(chunk);
+    return !this.isHeldUp;
   }
 
   /** Lets the connection go: with what is queued for it, within `lingerMs`, or at once when that is 0. */

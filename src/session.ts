@@ -3,20 +3,21 @@ import { LoginFailure } from '../auth/failure.ts';
 import type { Departure, LoginAttempt } from '../protocols/protocol.ts';
 import { type Admitted, admit, type Connection } from './admission.ts';
 import { EarlyEnd } from './early-end.ts';
-import { takeHome } from './login.ts';
+import { type LoginConnection, takeHome } from './login.ts';
 import { type CurrentLogin, failureOf, refuse } from './refusal.ts';
 import { Relay } from './relay.ts';
 import { SessionReport } from './session-report.ts';
 import type { SessionContext, SessionTerms } from './session-terms.ts';
 import { triedBy } from './throttle/login-watch.ts';
 import type { Accepted } from './transport.ts';
+import type { UserSession } from './user-session.ts';
 
 /** A session that is relayed: there is none without an accepted login. */
 interface Relayed {
   readonly relay: Relay;
   readonly user: string;
   readonly node: string;
-  /** The user's session, as it is counted. */
+  /** The user's session, as it is counted and found. */
   readonly counted: Disposable;
 }
 
@@ -117,7 +118,10 @@ export class Session {
     // What a node opened belongs to the relay, and to nobody else if there comes none.
     using opened = new DisposableStack();
     const counted = new DisposableStack();
-    const enter = (user: string): void => void counted.use(context.userSessions.enter(user, client.ip));
+    let session: UserSession | undefined;
+    const enter: LoginConnection['enter'] = (owner) => {
+      session = counted.use(context.userSessions.enter({ ...owner, service: protocol.name, ip: client.ip }));
+    };
     opened.use(counted);
     const origin = { protocol, domains, client, listener, guard: watch };
     const connection = { ...origin, report, attemptNumber: this.#attempts, enter };
@@ -128,7 +132,8 @@ export class Session {
       counted.use(spread);
       const relay = new Relay(attempt.accept(node.welcome), node, context.times.halfCloseMs, spread);
       opened.move();
-      earlyEnd.leaveBy(() => relay.stop());
+      earlyEnd.leaveBy(() => relay.end('stopping'));
+      session?.relayed(relay, findings.node ?? '');
       return { relay, user: findings.user ?? '', node: findings.node ?? '', counted };
     } catch (error) {
       return failureOf(error, attempt.abandoned, this.#connection);

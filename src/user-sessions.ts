@@ -1,5 +1,9 @@
+import type { EntryChanged, EntryRemoved } from '../auth/directory-changes.ts';
 import { LoginFailure } from '../auth/failure.ts';
+import { MultiMap } from './multi-map.ts';
+import { QuietEnds } from './quiet-ends.ts';
 import { addressKeys } from './throttle/address.ts';
+import { type SessionOwner, UserSession } from './user-session.ts';
 
 export interface UserSessionLimits {
   /** `undefined` for no limit. */
@@ -8,44 +12,87 @@ export interface UserSessionLimits {
   readonly perUserAndAddress: number | undefined;
 }
 
-/** Counts the sessions of each user, from his login to its end. */
-export class UserSessions {
+/** All users' sessions, and the logins of users who may log in: found by account, entry and node. */
+export class UserSessions implements Iterable<UserSession> {
   readonly #limits: UserSessionLimits;
-  readonly #counts = new Map<string, number>();
+  readonly #all = new Set<UserSession>();
+  readonly #byName = new MultiMap<UserSession>();
+  readonly #byEntry = new MultiMap<UserSession>();
+  readonly #byId = new MultiMap<UserSession>();
+  readonly #byNode = new MultiMap<UserSession>();
+  readonly #register = {
+    quietEnds: new QuietEnds(),
+    rename: (session: UserSession, change: () => void): void => {
+      this.#unlist(session);
+      change();
+      this.#list(session);
+    },
+    leave: (session: UserSession): void => {
+      this.#unlist(session);
+      this.#all.delete(session);
+    },
+  };
 
   constructor(limits: UserSessionLimits) {
     this.#limits = limits;
   }
 
   /**
-   * Counts one more session of an account. @returns what ends it.
+   * Counts one more session of an account, until it is disposed of.
    * @throws {LoginFailure} `tooManySessions`.
    */
-  enter(user: string, ip: string): Disposable {
-    const { perUser, perUserAndAddress } = this.#limits;
-    const keys = [
-      ...(perUser === undefined ? [] : [{ key: user, max: perUser, what: '' }]),
-      ...(perUserAndAddress === undefined
-        ? []
-        : [
-            { key: `${user} ${addressKeys(ip).address}`, max: perUserAndAddress, what: ' from this address' },
-          ]),
-    ];
-    const full = keys.find(({ key, max }) => (this.#counts.get(key) ?? 0) >= max);
-    if (full !== undefined) {
-      throw new LoginFailure('tooManySessions', `the user has ${full.max} sessions${full.what} already`);
-    }
-    for (const { key } of keys) this.#count(key, 1);
-    return {
-      [Symbol.dispose]: () => {
-        for (const { key } of keys) this.#count(key, -1);
-      },
-    };
+  enter(owner: SessionOwner): UserSession {
+    this.#check(owner);
+    const session = new UserSession(owner, this.#register);
+    this.#all.add(session);
+    this.#list(session);
+    return session;
   }
 
-  #count(key: string, change: 1 | -1): void {
-    const count = (this.#counts.get(key) ?? 0) + change;
-    if (count === 0) this.#counts.delete(key);
-    else this.#counts.set(key, count);
+  [Symbol.iterator](): Iterator<UserSession> {
+    return this.#all.values();
+  }
+
+  /** Of the account that a change of a directory is of, by whichever name it was known. */
+  concernedBy({ entry, id }: EntryChanged | EntryRemoved): readonly UserSession[] {
+    const byEntry = entry === undefined ? [] : this.#byEntry.get(entry);
+    const byId = id === undefined ? [] : this.#byId.get(id);
+    return [...new Set([...byEntry, ...byId])];
+  }
+
+  /** How many this node serves. */
+  countOn(node: string): number {
+    return this.#byNode.count(node);
+  }
+
+  #check({ account, ip }: SessionOwner): void {
+    const { perUser, perUserAndAddress } = this.#limits;
+    const count = this.#byName.count(account.name);
+    if (perUser !== undefined && count >= perUser) {
+      throw new LoginFailure('tooManySessions', `the user has ${perUser} sessions already`);
+    }
+    if (perUserAndAddress === undefined || count < perUserAndAddress) return;
+    const { address } = addressKeys(ip);
+    const same = this.#byName.get(account.name).filter((one) => addressKeys(one.ip).address === address);
+    if (same.length >= perUserAndAddress) {
+      const detail = `the user has ${perUserAndAddress} sessions from this address already`;
+      throw new LoginFailure('tooManySessions', detail);
+    }
+  }
+
+  #list(session: UserSession): void {
+    const { name, entry, id, node } = session;
+    this.#byName.add(name, session);
+    this.#byEntry.add(entry, session);
+    if (id !== undefined) this.#byId.add(id, session);
+    if (node !== undefined) this.#byNode.add(node, session);
+  }
+
+  #unlist(session: UserSession): void {
+    const { name, entry, id, node } = session;
+    this.#byName.delete(name, session);
+    this.#byEntry.delete(entry, session);
+    if (id !== undefined) this.#byId.delete(id, session);
+    if (node !== undefined) this.#byNode.delete(node, session);
   }
 }

@@ -24,13 +24,14 @@ export class FollowedEntries {
       known === undefined
         ? entry
         : { dn: entry.dn, attributes: new Map([...entry.attributes, [ENTRY_ID.toLowerCase(), [known]]]) };
+    const passwordVersion = passwordVersionOf(entry);
     return {
       kind: 'changed',
       entry: entry.dn,
       id: known,
       fingerprint: this.#fingerprintOf(entry),
-      passwordVersion: passwordVersionOf(entry),
-      read: (context) => accountOf(this.#schema, whole, context),
+      passwordVersion,
+      read: (context) => ({ ...accountOf(this.#schema, whole, context), passwordVersion }),
     };
   }
 

@@ -98,7 +98,7 @@ class LdapDirectory implements Directory {
         context.trace?.('password', verdict === 'leftToNode' ? 'left to the node' : `${verdict}${by}`);
         return verdict;
       },
-      account: () => accountOf(schema, entry, context),
+      account: () => this.#accountOf(entry, context),
     };
   }
 
@@ -108,7 +108,7 @@ class LdapDirectory implements Directory {
     signal: AbortSignal,
   ): Promise<Account | undefined> {
     const entry = await this.#search(login, [], context, signal);
-    return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+    return entry === undefined ? undefined : this.#accountOf(entry, context);
   }
 
   async reread(entry: string, context: DirectoryContext, signal: AbortSignal): Promise<Account | undefined> {
@@ -118,8 +118,15 @@ class LdapDirectory implements Directory {
     return await this.#servers.ask(async (server) => {
       const result = await server.search({ base: entry, scope: 'base', filter, attributes }, signal);
       const found = readReread(result, `${entry} at ${server.url}`);
-      return found && accountOf(schema, found, context);
+      return found && this.#accountOf(found, context);
     }, signal);
+  }
+
+  #accountOf(entry: Entry, context: DirectoryContext): Account {
+    return {
+      ...accountOf(this.#options.schema, entry, context),
+      passwordVersion: passwordVersionOf(entry),
+    };
   }
 
   /** Looks at the base, since a login can't be answered either where that is missing or may not be seen. */
@@ -157,7 +164,7 @@ class LdapDirectory implements Directory {
     if (entry === undefined) {
       return undefined;
     }
-    const account = accountOf(schema, entry, context);
+    const account = this.#accountOf(entry, context);
     return { account, values: valuesOf(entry, password), allowCleartext };
   }
 

@@ -74,14 +74,14 @@ class LdifDirectory implements Directory {
           context.trace?.('password', verdict);
           return verdict;
         },
-        account: () => accountOf(schema, entry, context),
+        account: () => this.#accountOf(entry, context),
       }
     );
   }
 
   async lookup(login: LoginName, context: DirectoryContext): Promise<Account | undefined> {
     const entry = this.#search(login, context);
-    return entry === undefined ? undefined : accountOf(this.#options.schema, entry, context);
+    return entry === undefined ? undefined : this.#accountOf(entry, context);
   }
 
   async stored(login: LoginName, context: DirectoryContext): Promise<StoredCredentials | undefined> {
@@ -90,7 +90,7 @@ class LdifDirectory implements Directory {
     if (entry === undefined) {
       return undefined;
     }
-    const account = accountOf(schema, entry, context);
+    const account = this.#accountOf(entry, context);
     return { account, values: valuesOf(entry, schema.options.password), allowCleartext };
   }
 
@@ -98,7 +98,7 @@ class LdifDirectory implements Directory {
     const entry = this.#entries.find((other) => other.dn === dn);
     return entry === undefined || !isAccount(this.#options.schema, entry)
       ? undefined
-      : accountOf(this.#options.schema, entry, context);
+      : this.#accountOf(entry, context);
   }
 
   async whyNotReady(): Promise<undefined> {
@@ -180,7 +180,6 @@ class LdifDirectory implements Directory {
   }
 
   #changed(entry: Entry): DirectoryChange {
-    const { schema } = this.#options;
     const values = [...entry.attributes].flatMap(([name, all]) => [name, String(all.length), ...all]);
     return {
       kind: 'changed',
@@ -188,7 +187,14 @@ class LdifDirectory implements Directory {
       id: idOf(entry),
       fingerprint: this.#hash.of(entry.dn, ...values).toString('base64url'),
       passwordVersion: this.#versionOf(entry),
-      read: (context) => accountOf(schema, entry, context),
+      read: (context) => this.#accountOf(entry, context),
+    };
+  }
+
+  #accountOf(entry: Entry, context: DirectoryContext): Account {
+    return {
+      ...accountOf(this.#options.schema, entry, context),
+      passwordVersion: this.#versionOf(entry),
     };
   }
 

@@ -94,7 +94,7 @@ describe('a relay whose node dies with many others', () => {
     node.theirs.resetAndDestroy();
     await gone;
 
-    relay.stop();
+    relay.end('stopping');
 
     expect(await relay.finished).toMatchObject({ endedBy: 'proxy', how: 'stopping' });
   });

@@ -115,7 +115,7 @@ describe('Relay', () => {
     const { client, node, relay } = await splice();
     node.theirs.write('* 1 EXISTS\r\n');
     await once(client.theirs, 'readable');
-    relay.stop();
+    relay.end('stopping');
 
     expect(await relay.finished).toMatchObject({ endedBy: 'proxy', how: 'stopping', sent: 12 });
     expect((await readAll(client.theirs)).toString()).toBe('* 1 EXISTS\r\n');
