@@ -145,7 +145,7 @@ describe('HAProxy in front of the proxy', () => {
     expect(refused[0]).toMatchObject({ client: '127.0.0.2', level: 'warn' });
   });
 
-  it('checks the health of the proxy without a line at info or above', async () => {
+  it('F43 checks the health of the proxy without a line at info or above', async () => {
     const checks = await proxy.events('connectionEnd', { how: 'healthCheck' }, 10);
 
     expect(new Set(checks.map(({ level }) => level))).toEqual(new Set(['debug']));

@@ -66,8 +66,8 @@ describe('a login that the directory decides', () => {
 
   describe.each(PROTOCOLS)('by %s', (protocol) => {
     it.each([
-      ['a wrong password', accounts.alice, 'wrong', 'wrongPassword', 'badCredentials', 'alice'],
-      ['a disabled account', accounts.dave, undefined, 'disabled', 'disabled', 'dave'],
+      ['F7 a wrong password', accounts.alice, 'wrong', 'wrongPassword', 'badCredentials', 'alice'],
+      ['F7 a disabled account', accounts.dave, undefined, 'disabled', 'disabled', 'dave'],
       [
         'a disabled account with a wrong password',
         accounts.dave,
@@ -77,18 +77,18 @@ describe('a login that the directory decides', () => {
         'dave',
       ],
       ['an account without access', accounts.grace, undefined, 'disabled', 'disabled', 'grace'],
-      ['an account without a home', accounts.erin, undefined, 'noHome', 'contactAdmin', 'erin'],
+      ['F10 an account without a home', accounts.erin, undefined, 'noHome', 'contactAdmin', 'erin'],
       [
-        'a home that is not in the node table',
+        'F11 a home that is not in the node table',
         accounts.frank,
         undefined,
         'homeNotAllowed',
         'contactAdmin',
         'frank',
       ],
-      ['a node that is down', accounts.heidi, undefined, 'nodeUnreachable', 'unavailable', 'heidi'],
-      ['an expired password', accounts.judy, undefined, 'expired', 'expired', 'judy'],
-      ['a locked account', accounts.kurt, undefined, 'locked', 'badCredentials', 'kurt'],
+      ['F16 a node that is down', accounts.heidi, undefined, 'nodeUnreachable', 'unavailable', 'heidi'],
+      ['F7 an expired password', accounts.judy, undefined, 'expired', 'expired', 'judy'],
+      ['F7 a locked account', accounts.kurt, undefined, 'locked', 'badCredentials', 'kurt'],
       ['a password that must be changed', accounts.lena, undefined, 'mustChange', 'expired', 'lena'],
     ] as const)(
       '%s is answered as it should, logged once, and leaves the connection usable',
@@ -109,7 +109,7 @@ describe('a login that the directory decides', () => {
       },
     );
 
-    it('an unknown user looks like a wrong password, and is logged by a hash: it may be a password', async () => {
+    it('F8 an unknown user looks like a wrong password, and is logged by a hash: it may be a password', async () => {
       const failed = await failedLogin(proxy, protocol, 'nobody@example.org', 'x');
       await using _wire = failed.wire;
 
@@ -122,7 +122,7 @@ describe('a login that the directory decides', () => {
       expect(proxy.output).not.toContain('nobody@example.org');
     });
 
-    it('a name with two entries is our fault, not the user’s', async () => {
+    it('F9 a name with two entries is our fault, not the user’s', async () => {
       const failed = await failedLogin(proxy, protocol, accounts.twin1.mail, accounts.twin1.password);
       await using _wire = failed.wire;
 
@@ -156,7 +156,7 @@ describe('a login that the directory decides', () => {
 
 describe.each([
   [
-    'a directory that is down',
+    'F1 a directory that is down',
     (): ConfigFile =>
       clusterConfig(cluster(), {
         directories: [
@@ -167,7 +167,7 @@ describe.each([
     undefined,
   ],
   [
-    'a directory with a certificate of another CA',
+    'F12 a directory with a certificate of another CA',
     () =>
       clusterConfig(cluster(), {
         directories: [ldapDirectory(cluster(), { caFile: cluster().foreignCaFile })],
@@ -176,13 +176,13 @@ describe.each([
     undefined,
   ],
   [
-    "a proxy's key that the node does not know",
+    "F21 a proxy's key that the node does not know",
     () => clusterConfig(cluster(), { keyFile: cluster().proxies.proxy2.keyFile }),
     'nodeRefusedProxy',
     /node-a/,
   ],
   [
-    'a node with a certificate of another CA',
+    'F24 a node with a certificate of another CA',
     () =>
       clusterConfig(cluster(), {
         nodes: [
@@ -195,7 +195,7 @@ describe.each([
     /certificate/,
   ],
   [
-    'a node with a certificate for another name',
+    'F24 a node with a certificate for another name',
     () =>
       clusterConfig(cluster(), {
         nodes: [
@@ -208,7 +208,7 @@ describe.each([
     /other\.example\.org/,
   ],
   [
-    'a node with a certificate that is not the pinned one',
+    'F24 a node with a certificate that is not the pinned one',
     () =>
       clusterConfig(cluster(), {
         nodes: [clusterNode(cluster(), 'node-a', { tls: { mode: 'implicit', pin: 'ab'.repeat(32) } })],
@@ -233,7 +233,7 @@ describe.each([
   });
 });
 
-describe('Courier with a key that it does not know', () => {
+describe('F21 Courier with a key that it does not know', () => {
   it('is never told to the client as a wrong password', async () => {
     await using proxy = await RunningProxy.start(
       clusterConfig(cluster(), { keyFile: cluster().proxies.proxy2.keyFile }),
@@ -248,7 +248,7 @@ describe('Courier with a key that it does not know', () => {
 });
 
 describe('the first of two directory servers', () => {
-  it('may be down', async () => {
+  it('F2 may be down', async () => {
     const { downPort, ldap } = cluster();
     const urls = [`ldap://127.0.0.1:${downPort}`, `ldap://127.0.0.1:${ldap.replica.ldap}`];
     await using proxy = await RunningProxy.start(

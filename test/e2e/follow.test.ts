@@ -105,7 +105,7 @@ describe.each([
   ['a replica', 'sync', () => cluster().ldap.replica.ldaps],
   ['the master', 'poll', () => cluster().ldap.master.ldaps],
 ] as const)('following %s by %s', (_server, mode, port) => {
-  it('tells that a user moved', async () => {
+  it('F51 tells that a user moved', async () => {
     await using user = await person('moves');
     await using changes = await follow([port()], mode);
 

@@ -132,7 +132,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     });
   });
 
-  it('says which two entries have one address, and not the address', async () => {
+  it('F9 says which two entries have one address, and not the address', async () => {
     await using ldap = open();
 
     await expect(ldap.login('twin@example.org', accounts.twin1.password)).rejects.toMatchObject({
@@ -209,7 +209,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     it.each([
       ['StartTLS', startTls],
       ['ldaps', target],
-    ])('refuses a server by another CA or with another name, and says so: %s', async (_, to) => {
+    ])('F12 refuses a server by another CA or with another name, and says so: %s', async (_, to) => {
       await using foreign = open([to({ ca: readFileSync(cluster().foreignCaFile) })]);
       await using misnamed = open([to({ serverName: 'other.example.org' })]);
 
@@ -226,7 +226,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     });
   });
 
-  it('uses the replica while the master is away', async () => {
+  it('F2 uses the replica while the master is away', async () => {
     const { downPort, ldap } = cluster();
     await using directory = open([target({ port: downPort }), target({ port: ldap.replica.ldaps })]);
 
@@ -237,7 +237,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     expect(await directory.directory.whyNotReady(signal)).toBeUndefined();
   });
 
-  it('fails while the only server is away, and works as soon as it is back', async () => {
+  it('F1 fails while the only server is away, and works as soon as it is back', async () => {
     await using relay = await Relay.start(cluster().ldap.master.ldaps);
     await using ldap = open([target({ port: relay.port })]);
     await ldap.login('alice', accounts.alice.password);
@@ -254,7 +254,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     expect(ldap.states.map(([, up]) => up)).toEqual([false, true]);
   });
 
-  it.each(['ldaps', 'StartTLS'])('does not notice that idle connections were cut: %s', async (how) => {
+  it.each(['ldaps', 'StartTLS'])('F5 does not notice that idle connections were cut: %s', async (how) => {
     const { ldap: ports } = cluster();
     await using relay = await Relay.start(how === 'ldaps' ? ports.master.ldaps : ports.master.ldap);
     const to = target({ port: relay.port, tls: how === 'ldaps' ? 'implicit' : 'startTls' });
@@ -267,7 +267,7 @@ describe('the LDAP directory on OpenLDAP', () => {
     expect(ldap.states).toEqual([]);
   });
 
-  it('leaves a server that froze for one that answers', async () => {
+  it('F3 leaves a server that froze for one that answers', async () => {
     await using relay = await Relay.start(cluster().ldap.master.ldaps);
     const servers = [target({ port: relay.port }), target({ port: cluster().ldap.replica.ldaps })];
     await using ldap = open(servers, { operationMs: 500, connectMs: 500 });

@@ -41,7 +41,7 @@ describe.each(HOMES)('a client whose home is %s', (home) => {
     rmSync(folder, { recursive: true });
   });
 
-  describe.each(CUTS)('and that sends %s', (cut) => {
+  describe.each(CUTS)('F32 and that sends %s', (cut) => {
     describe.each(['implicit', 'starttls'] as const)('by TLS %s', (tls) => {
       it.each(OPENINGS.filter(({ clear }) => !clear || tls === 'starttls'))('$name', async (transcript) => {
         await using wire = await open(proxy, transcript, tls);

@@ -77,7 +77,7 @@ describe.each(PROTOCOLS)('trust replay, by %s', (protocol) => {
 });
 
 describe.each(PROTOCOLS)('a node that can not serve whom it let in, by %s', (protocol) => {
-  it('such as a uid outside its range, is neither taken for a login nor told as a wrong password', async () => {
+  it('F22 such as a uid outside its range, is neither taken for a login nor told as a wrong password', async () => {
     const here = cluster();
     await using proxy = await RunningProxy.start(
       clusterConfig(here, { directories: [ldapDirectory(here, { forward: { uid: '4000' } })] }),

@@ -178,7 +178,7 @@ describe('a hostile or broken IMAP node', () => {
     ['A5 another tag', 'LX OK\r\n', 'nodeBrokeProtocol'],
     ['A5 an untagged OK, then nothing', '* OK L OK\r\n', 'nodeUnreachable'],
     ['A5 NO with OK inside', 'L NO [X] L OK\r\n', 'nodeRefusedProxy'],
-    ['F21 AUTHENTICATIONFAILED', 'L NO [AUTHENTICATIONFAILED] no\r\n', 'nodeRefusedProxy'],
+    ['F21 F22 AUTHENTICATIONFAILED', 'L NO [AUTHENTICATIONFAILED] no\r\n', 'nodeRefusedProxy'],
     ['F21 no code', 'L NO Login failed.\r\n', 'nodeRefusedProxy'],
     ['BAD', 'L BAD what\r\n', 'nodeRefusedProxy'],
     ['F23 LIMIT', 'L NO [LIMIT] too many\r\n', 'nodeLimit'],

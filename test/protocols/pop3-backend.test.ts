@@ -97,10 +97,10 @@ describe('a hostile or broken POP3 node', () => {
   });
 
   it.each([
-    ['[IN-USE] (P15)', '-ERR [IN-USE] locked\r\n', 'nodeInUse'],
+    ['[IN-USE] (P15, F23)', '-ERR [IN-USE] locked\r\n', 'nodeInUse'],
     ['[LOGIN-DELAY] (P13)', '-ERR [LOGIN-DELAY] wait\r\n', 'nodeLimit'],
     ['[SYS/TEMP]', '-ERR [SYS/TEMP] later\r\n', 'nodeUnreachable'],
-    ['[AUTH] (F21)', '-ERR [AUTH] no\r\n', 'nodeRefusedProxy'],
+    ['[AUTH] (F21, F22)', '-ERR [AUTH] no\r\n', 'nodeRefusedProxy'],
     ['no code', '-ERR Authentication failed.\r\n', 'nodeRefusedProxy'],
     ['junk', 'what\r\n', 'nodeBrokeProtocol'],
     ['an end', 'hang up', 'nodeUnreachable'],

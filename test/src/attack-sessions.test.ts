@@ -79,7 +79,7 @@ describe('many sessions at once', () => {
 });
 
 describe('octets that a client sends while the proxy talks to its node', () => {
-  it('wait until the login is over, and reach the node once and in order (A29, A30)', async () => {
+  it('wait until the login is over, and reach the node once and in order (A29, A30, F49)', async () => {
     const proving = Promise.withResolvers<void>();
     const sent = Promise.withResolvers<void>();
     const heard: string[] = [];

@@ -23,7 +23,7 @@ const scram = (message: string): string => `+ ${Buffer.from(message).toString('b
 
 const REFUSED: readonly Misbehaviour[] = [
   {
-    name: 'H1 A3 offers no STARTTLS',
+    name: 'H1 A3 F24 offers no STARTTLS',
     modes: ['starttls'],
     greeting: '* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] EVIL\r\n',
   },
@@ -52,7 +52,7 @@ const REFUSED: readonly Misbehaviour[] = [
     name: 'H4 A4 greets by PREAUTH with mechanisms',
     greeting: '* PREAUTH [CAPABILITY IMAP4rev1 AUTH=PLAIN] EVIL\r\n',
   },
-  { name: 'H5 greets by BYE', greeting: '* BYE EVIL\r\n' },
+  { name: 'H5 F20 greets by BYE', greeting: '* BYE EVIL\r\n' },
   { name: 'H5 greets by NO', greeting: '* NO EVIL\r\n' },
   { name: 'H5 greets by BAD', greeting: '* BAD EVIL\r\n' },
   { name: 'H5 greets by a tag', greeting: 'L OK EVIL\r\n' },
@@ -92,7 +92,7 @@ const REFUSED: readonly Misbehaviour[] = [
     trust: 'scram-sha-256',
     on: { authenticate: '+ \r\n', response: '+ \r\n' },
   },
-  { name: 'H13 sends a challenge of 64 KiB', on: { authenticate: `+ ${'QUJD'.repeat(16_384)}\r\n` } },
+  { name: 'H13 F48 sends a challenge of 64 KiB', on: { authenticate: `+ ${'QUJD'.repeat(16_384)}\r\n` } },
   { name: 'H13 sends challenges without end', on: { authenticate: '+ PDFAbm9kZT4=\r\n'.repeat(1000) } },
   {
     name: 'H14 asks for one iteration',
@@ -116,7 +116,8 @@ const REFUSED: readonly Misbehaviour[] = [
     on: { authenticate: '+ \r\n', response: IN },
   },
   { name: 'H16 is slower than its time', nodeMs: 100, dribbleMs: 20 },
-  { name: 'H16 says nothing', nodeMs: 100, greeting: '' },
+  { name: 'H16 F18 says nothing', nodeMs: 100, greeting: '' },
+  { name: 'H16 F19 says nothing to the proof', nodeMs: 200, on: { response: 'silence' } },
   {
     name: 'H17 says OK without capabilities or an end',
     nodeMs: 200,
@@ -205,7 +206,7 @@ const CAN_UNAUTHENTICATE: Misbehaviour = {
   answer: 'notAllowed',
 };
 
-describe('a login at an IMAP node', () => {
+describe('F25 a login at an IMAP node', () => {
   it.each(inAllModes([CAN_UNAUTHENTICATE]))('that %s is refused, by TLS %s', async (_name, mode, row) => {
     await expectWithstood('imap', mode, row);
   });
@@ -221,10 +222,9 @@ describe('a login at an IMAP node', () => {
     },
   );
 
-  it.each(inAllModes([{ name: 'P15 H24 has too many sessions', on: { response: 'L NO [LIMIT] EVIL\r\n' } }]))(
-    'that %s is a limit to the client, by TLS %s',
-    async (_name, mode, row) => {
-      await expectWithstood('imap', mode, { ...row, answer: 'tooMany' });
-    },
-  );
+  it.each(
+    inAllModes([{ name: 'P15 H24 F23 has too many sessions', on: { response: 'L NO [LIMIT] EVIL\r\n' } }]),
+  )('that %s is a limit to the client, by TLS %s', async (_name, mode, row) => {
+    await expectWithstood('imap', mode, { ...row, answer: 'tooMany' });
+  });
 });

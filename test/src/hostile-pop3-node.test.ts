@@ -14,15 +14,16 @@ const REFUSED: readonly Misbehaviour[] = [
   },
   { name: 'H10 A6 refuses with a text for the user', on: { response: '-ERR [ALERT] EVIL \x1b[31m\xff\r\n' } },
   { name: 'H13 sends a challenge that is not base64', on: { authenticate: '+ !EVIL!\r\n' } },
-  { name: 'H13 sends a challenge of 64 KiB', on: { authenticate: `+ ${'QUJD'.repeat(16_384)}\r\n` } },
+  { name: 'H13 F48 sends a challenge of 64 KiB', on: { authenticate: `+ ${'QUJD'.repeat(16_384)}\r\n` } },
   { name: 'H13 sends challenges without end', on: { authenticate: '+ PDFAbm9kZT4=\r\n'.repeat(1000) } },
   { name: 'H15 A5 says +OK before it signed', trust: 'scram-sha-256', on: { authenticate: '+OK EVIL\r\n' } },
-  { name: 'H16 says nothing', nodeMs: 100, greeting: '' },
+  { name: 'H16 F18 says nothing', nodeMs: 100, greeting: '' },
+  { name: 'H16 F19 says nothing to the proof', nodeMs: 200, on: { response: 'silence' } },
   { name: 'H16 is slower than its time', nodeMs: 100, dribbleMs: 20 },
   { name: 'H17 says +OK without an end', nodeMs: 200, on: { response: `+OK ${'EVIL'.repeat(2000)}` } },
   { name: 'H18 closes instead of +OK', on: { response: { say: '', ending: 'end' } } },
   { name: 'H18 resets instead of +OK', on: { response: { say: '', ending: 'reset' } } },
-  { name: 'H21 greets by -ERR', greeting: '-ERR EVIL\r\n' },
+  { name: 'H21 F20 greets by -ERR', greeting: '-ERR EVIL\r\n' },
   { name: 'H21 H24 greets by -ERR [SYS/TEMP]', greeting: '-ERR [SYS/TEMP] EVIL\r\n' },
   { name: 'H21 H24 refuses the proof by -ERR [SYS/TEMP]', on: { response: '-ERR [SYS/TEMP] EVIL\r\n' } },
   { name: 'H21 refuses the mechanism', on: { authenticate: '-ERR [AUTH] EVIL\r\n' } },
@@ -43,7 +44,7 @@ const HELD_BACK: readonly Misbehaviour[] = [
   { name: 'H17 ends its lines by LF alone', on: { response: '+OK EVIL\n' } },
 ];
 
-describe('a login at a POP3 node', () => {
+describe('F25 a login at a POP3 node', () => {
   it.each(inAllModes(REFUSED))('that %s fails, by TLS %s', async (_name, mode, row) => {
     await expectWithstood('pop3', mode, row);
   });
@@ -56,7 +57,7 @@ describe('a login at a POP3 node', () => {
   );
 
   it.each(
-    inAllModes([{ name: 'H21 P15 has the maildrop in use', on: { response: '-ERR [IN-USE] EVIL\r\n' } }]),
+    inAllModes([{ name: 'H21 P15 F23 has the maildrop in use', on: { response: '-ERR [IN-USE] EVIL\r\n' } }]),
   )('that %s is no wrong password, by TLS %s', async (_name, mode, row) => {
     await expectWithstood('pop3', mode, { ...row, answer: 'inUse' });
   });

@@ -134,7 +134,7 @@ describe('too many connections that say nothing (A21)', () => {
 });
 
 describe('a full proxy', () => {
-  it('tells some that it is full, and closes the rest at once: it keeps descriptors for who is there', async () => {
+  it('F34 tells some that it is full, and closes the rest at once: it keeps descriptors for who is there', async () => {
     await using running = await runListener({ connections: 0 });
     const clients = await Promise.all(
       Array.from({ length: 40 }, async () => {
@@ -152,7 +152,7 @@ describe('a full proxy', () => {
     expect(words.filter((said) => said === '')).toHaveLength(24);
   });
 
-  it('serves no more than its descriptors allow', () => {
+  it('F34 serves no more than its descriptors allow', () => {
     const limits = 'Limit                     Soft Limit           Hard Limit           Units\n';
 
     expect(

@@ -113,7 +113,7 @@ describe('the log in JSON', () => {
 });
 
 describe('a log whose reader fails', () => {
-  it('loses lines, counts them and says so when the reader is quick again', async () => {
+  it('F47 loses lines, counts them and says so when the reader is quick again', async () => {
     const reader = new SlowReader();
     const output = new LogOutput(reader, 1000);
     const log = makeLog({ level: 'info', format: 'json', colour: false }, output);
@@ -133,7 +133,7 @@ describe('a log whose reader fails', () => {
     ]);
   });
 
-  it('survives a reader that is gone, and counts each line', async () => {
+  it('F47 survives a reader that is gone, and counts each line', async () => {
     const broken = new Writable({
       autoDestroy: false,
       write: (_chunk, _encoding, done) => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
@@ -148,7 +148,7 @@ describe('a log whose reader fails', () => {
     expect(output.dropped).toBeGreaterThanOrEqual(2);
   });
 
-  it('does not wait for longer than asked for a reader that stands still', async () => {
+  it('F47 does not wait for longer than asked for a reader that stands still', async () => {
     const output = new LogOutput(new Writable({ write: () => {} }));
     output.write('line\n');
 

@@ -175,7 +175,7 @@ describe('PROXY protocol on a listener', () => {
     expect(await capabilities(wire)).toContain('AUTH=PLAIN');
   });
 
-  it('B2 A21 closes when the header is not there in its time', async () => {
+  it('B2 A21 F44 closes when the header is not there in its time', async () => {
     await using running = await behind({}, { proxyHeaderMs: 50 });
     const socket = await opened(running);
     const all = readAll(socket);

@@ -109,7 +109,7 @@ describe('the quiet log', () => {
     ]);
   });
 
-  it('writes a few lines of connections that came to nothing, and counts the others', () => {
+  it('F33 writes a few lines of connections that came to nothing, and counts the others', () => {
     const { lines, quiet } = setUp();
     const end = { session: 'S', protocol: 'imap', client: '192.0.2.1', clientPort: 1, ms: 1 };
 

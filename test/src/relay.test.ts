@@ -69,7 +69,7 @@ describe('Relay', () => {
     });
   });
 
-  it('stops reading from the node while the client does not read (A23)', async () => {
+  it('stops reading from the node while the client does not read (A23, F31)', async () => {
     const { client, node, relay } = await splice();
     client.theirs.pause();
     node.theirs.write(Buffer.alloc(64 * 1024 * 1024));
@@ -101,15 +101,18 @@ describe('Relay', () => {
     await nodeToldOfIt;
   });
 
-  it.each(['client', 'node'] as const)('ends both when the %s resets its connection', async (side) => {
-    const spliced = await splice();
-    const other = side === 'client' ? spliced.node : spliced.client;
-    const otherEnded = once(other.theirs.resume(), 'end');
-    spliced[side].theirs.resetAndDestroy();
+  it.each(['client', 'node'] as const)(
+    'F27 F28 ends both when the %s resets its connection',
+    async (side) => {
+      const spliced = await splice();
+      const other = side === 'client' ? spliced.node : spliced.client;
+      const otherEnded = once(other.theirs.resume(), 'end');
+      spliced[side].theirs.resetAndDestroy();
 
-    expect(await spliced.relay.finished).toMatchObject({ endedBy: side, how: 'reset' });
-    await otherEnded;
-  });
+      expect(await spliced.relay.finished).toMatchObject({ endedBy: side, how: 'reset' });
+      await otherEnded;
+    },
+  );
 
   it('ends behind what is queued when it is told to stop, and says so', async () => {
     const { client, node, relay } = await splice();

@@ -47,7 +47,7 @@ function serve(config: string): Served {
 const CONFIG = `${good('port: 1143', 'port: 0')}admin: { port: 0 }\nlog: { level: debug }\n`;
 
 describe('homing serve', () => {
-  it('runs until SIGTERM, then ends in order, and never logs a secret', { timeout: 20_000 }, async () => {
+  it('F40 runs until SIGTERM, then ends in order, and never logs a secret', { timeout: 20_000 }, async () => {
     const { child, lines, line } = serve(CONFIG);
 
     const { port } = await line('adminListening');
@@ -113,7 +113,7 @@ describe('homing serve', () => {
     expect(said).toContain('homing: serve does not run with --inspect');
   });
 
-  it('goes on without the reader of its log, and counts the lines', { timeout: 20_000 }, async () => {
+  it('F47 goes on without the reader of its log, and counts the lines', { timeout: 20_000 }, async () => {
     const { child, line } = serve(CONFIG);
     const { port } = await line('adminListening');
     const { port: mailPort } = await line('listening');

@@ -194,7 +194,7 @@ describe('the LDAP directory', () => {
   });
 
   // FAULTS A38
-  it('A38 lets one slow search delay nobody else, and keeps its connection', async () => {
+  it('A38 F4 lets one slow search delay nobody else, and keeps its connection', async () => {
     await using server = await ScriptedLdap.start((request) =>
       request.kind === 'search' && request.filter === '(uid=slow)' ? undefined : answerAll(request),
     );
@@ -213,8 +213,7 @@ describe('the LDAP directory', () => {
     expect(ldap.states).toEqual([]);
   });
 
-  // FAULTS F3
-  it('takes a server that says nothing for down, and asks the next one', async () => {
+  it('F3 takes a server that says nothing for down, and asks the next one', async () => {
     await using silent = await ScriptedLdap.start((request) =>
       request.kind === 'bind' ? answerAll(request) : undefined,
     );
@@ -229,8 +228,7 @@ describe('the LDAP directory', () => {
     expect(silent.seen('search')).toHaveLength(searches);
   });
 
-  // FAULTS F5
-  it.each(['search', 'bind'] as const)('does a %s once more when its connection is cut', async (kind) => {
+  it.each(['search', 'bind'] as const)('F5 does a %s once more when its connection is cut', async (kind) => {
     let cuts = 0;
     await using server = await ScriptedLdap.start((request, socket) => {
       const isCut =
@@ -249,7 +247,7 @@ describe('the LDAP directory', () => {
     expect(ldap.states).toEqual([]);
   });
 
-  it('gives up when the connection is cut a second time', async () => {
+  it('F5 gives up when the connection is cut a second time', async () => {
     await using server = await ScriptedLdap.start((request, socket) => {
       if (request.kind === 'search') {
         socket.resetAndDestroy();
@@ -275,8 +273,7 @@ describe('the LDAP directory', () => {
     expect(ldap.states).toEqual([]);
   });
 
-  // FAULTS F6
-  it('asks another server when one is busy, and never calls that a wrong password', async () => {
+  it('F6 asks another server when one is busy, and never calls that a wrong password', async () => {
     await using busy = await ScriptedLdap.start((request) =>
       request.kind === 'bind' && request.dn.startsWith('uid=')
         ? bindResponse(request.id, 51, {})
@@ -319,8 +316,7 @@ describe('the LDAP directory', () => {
     await expect(ldap.login('alice')).rejects.toMatchObject({ reason: 'directoryDown' });
   });
 
-  // FAULTS F9
-  it('A9 calls several entries a fault of the directory', async () => {
+  it('A9 F9 calls several entries a fault of the directory', async () => {
     await using server = await ScriptedLdap.start((request) =>
       request.kind === 'search'
         ? Buffer.concat([
@@ -367,8 +363,7 @@ describe('the LDAP directory', () => {
     },
   );
 
-  // FAULTS F1, F2
-  it('tells once that a server is down and once that it is back, and returns to it', async () => {
+  it('F1 F2 tells once that a server is down and once that it is back, and returns to it', async () => {
     await using first = await ScriptedLdap.start();
     await using second = await ScriptedLdap.start();
     await using ldap = open([first, second]);
@@ -446,12 +441,11 @@ describe('the LDAP directory', () => {
     expect([first.seen('search').length, second.seen('search').length]).toEqual([3, 3]);
   });
 
-  // FAULTS F13
   it.each([
     ['no BER', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
     ['an element longer than its message', Buffer.from('30080201016503870500', 'hex')],
     ['the head of a message of 100 MB', Buffer.from('308406400000', 'hex')],
-  ])('drops a connection on which comes %s', async (_, rubbish) => {
+  ])('F13 drops a connection on which comes %s', async (_, rubbish) => {
     await using server = await ScriptedLdap.start((request) =>
       request.kind === 'search' ? rubbish : answerAll(request),
     );

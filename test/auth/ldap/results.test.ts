@@ -27,12 +27,12 @@ describe('readBindResult', () => {
     ['an account disabled at Active Directory', activeDirectory('533'), 'disabled'],
     ['an account expired at Active Directory', activeDirectory('701'), 'disabled'],
     ['an account locked at Active Directory', activeDirectory('775'), 'locked'],
-  ])('reads %s', (_, answer, verdict) => {
+  ])('F7 reads %s', (_, answer, verdict) => {
     expect(readBindResult(answer, 'bind')).toBe(verdict);
   });
 
-  // FAULTS F6: never a wrong password.
-  it.each([1, 3, 11, 51, 52, 53, 80])('can not tell by result %i', (code) => {
+  // Never a wrong password.
+  it.each([1, 3, 11, 51, 52, 53, 80])('F6 can not tell by result %i', (code) => {
     expect(() => readBindResult(result(code, 'words'), 'bind as uid=a')).toThrow(
       expect.objectContaining({
         reason: 'directoryDown',

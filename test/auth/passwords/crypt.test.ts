@@ -88,7 +88,7 @@ describe('verifyPassword with the values of crypt(3) and pw-pbkdf2', () => {
     expect(await verify(value, PASSWORD)).toBe('unverifiable');
   });
 
-  it('leaves the event loop to others meanwhile', async () => {
+  it('F36 leaves the event loop to others meanwhile', async () => {
     const value = `{CRYPT}$6$rounds=50000$saltsalt$${'x'.repeat(86)}`;
     let done = false;
     const verified = Promise.all([1, 2, 3].map(() => verify(value, PASSWORD))).finally(() => {
