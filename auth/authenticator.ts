@@ -70,7 +70,9 @@ async function authenticate(options: AuthenticatorOptions, attempt: Attempt): Pr
   const { proof, context } = attempt;
   const names = namesFor(options, context);
   const login = readLoginName(proof.authcid, names);
-  if (login !== undefined) {
+  if (login === undefined) {
+    await context.guard?.admitAddress(undefined);
+  } else {
     context.trace?.('name', login.full);
     await context.guard?.admit(login.full);
   }

@@ -1,4 +1,4 @@
-import type { ConnectionEnd, Event, Observer, Repeated } from './events.ts';
+import type { ConnectionEnd, Event, LoginEvent, Observer, Repeated } from './events.ts';
 
 /** Events of one client and one kind within this time are one line and a number. */
 const PERIOD_MS = 10_000;
@@ -18,6 +18,17 @@ const LINES_OF_AN_END: Readonly<Partial<Record<ConnectionEnd['how'], number>>> =
   tooLong: 5,
   tooManyBadCommands: 5,
   tooManyFailures: 5,
+};
+
+/** The same for logins that were refused and that the throttle does not stop, or not soon. */
+const LINES_OF_A_LOGIN: Readonly<Partial<Record<LoginEvent['result'], number>>> = {
+  throttled: 1,
+  abandoned: 5,
+  badCertificate: 5,
+  badName: 5,
+  channelBinding: 5,
+  tokenExpired: 5,
+  tokenUnfit: 5,
 };
 
 /**
@@ -90,10 +101,12 @@ function floodOf(event: Event): Flood | undefined {
   switch (event.event) {
     case 'connectionRefused':
       return { what: event.event, protocol: event.protocol, client: event.client, why: event.why, lines: 1 };
-    case 'login':
-      return event.result === 'throttled'
-        ? { what: event.event, protocol: event.protocol, client: event.client, why: event.result, lines: 1 }
-        : undefined;
+    case 'login': {
+      const lines = LINES_OF_A_LOGIN[event.result];
+      return lines === undefined
+        ? undefined
+        : { what: event.event, protocol: event.protocol, client: event.client, why: event.result, lines };
+    }
     case 'connectionEnd': {
       const lines = LINES_OF_AN_END[event.how];
       return lines === undefined

@@ -8,7 +8,7 @@ import { type CurrentLogin, failureOf, refuse } from './refusal.ts';
 import { Relay } from './relay.ts';
 import { SessionReport } from './session-report.ts';
 import type { SessionContext, SessionTerms } from './session-terms.ts';
-import { triedBy } from './throttle/login-watch.ts';
+import { triedBy } from './throttle/tried.ts';
 import type { Accepted } from './transport.ts';
 import type { UserSession } from './user-session.ts';
 
@@ -95,7 +95,7 @@ export class Session {
     const { report } = this.#connection;
     // A token was judged before the login was here: all that the user waited for counts.
     const startedMs = performance.now() - (attempt.proof.judgedMs ?? 0);
-    const watch = await guard?.watch(triedBy(attempt.proof));
+    const watch = guard?.watch(triedBy(attempt.proof));
     this.#attempts += 1;
     const login: CurrentLogin = { attempt, watch, startedMs, findings: {} };
     const taken = await this.#takeHome(login, ends);
@@ -104,7 +104,10 @@ export class Session {
       return undefined;
     }
     report.login(attempt, 'ok', login.findings, startedMs);
+    using counted = new DisposableStack();
+    counted.use(taken.counted);
     await watch?.end({ result: 'ok', who: taken.user });
+    counted.move();
     return taken;
   }
 

@@ -92,11 +92,14 @@ export class Charges {
     return this.#placesOf(ip).map((place) => ({ ...place, token, counts: true, limit }));
   }
 
-  /** What an exchange is charged with that asks the directory before there is a proof. */
-  ofExchange(ip: string): readonly Charge[] {
+  /**
+   * What an exchange is charged with that asks the directory before there is a proof, or a provider of its token.
+   * @param token as of a charge: the same one tried again is no other exchange.
+   */
+  ofExchange(ip: string, token?: number): readonly Charge[] {
     return this.#placesOf(ip).map(({ place, capacity }) => {
       const most = EXCHANGES * capacity;
-      return { kind: 'exchange', place, token: undefined, counts: true, capacity: most, limit: most };
+      return { kind: 'exchange', place, token, counts: true, capacity: most, limit: most };
     });
   }
 

@@ -1,17 +1,18 @@
 import type { LoginGuard } from '../../auth/directory.ts';
 import type { Charge } from './counters.ts';
-import type { LoginWatch, Tried } from './login-watch.ts';
+import type { LoginWatch } from './login-watch.ts';
 import type { Throttle } from './throttle.ts';
+import type { Tried } from './tried.ts';
 
 /**
  * Stands before what mechanisms ask on a connection before there is a login to be watched. It only asks, each time:
  * what became of a proof is told when its login was counted, and not before. Exchanges are charged to their address
- * from their beginning until they come to a proof: who drops them has the directory work for nothing.
+ * from their beginning until their login has ended: who drops them has the directory, or a provider, work for nothing.
  */
 export class ConnectionGuard implements LoginGuard {
   readonly #throttle: Throttle;
   readonly #ip: string;
-  /** The exchange that has not come to a proof yet. */
+  /** What the exchange was charged with that has not come to a login yet. */
   #begun: readonly Charge[] = [];
 
   constructor(throttle: Throttle, ip: string) {
@@ -29,15 +30,11 @@ export class ConnectionGuard implements LoginGuard {
   }
 
   async admitAddress(name: string | undefined): Promise<void> {
-    await this.#throttle.take(this.#throttle.charges.questionsOf(this.#ip, name));
+    await this.#begin(this.#throttle.charges.questionsOf(this.#ip, name));
   }
 
   async beginExchange(): Promise<void> {
-    this.#begun = [];
-    const charges = this.#throttle.charges.ofExchange(this.#ip);
-    const tallies = await this.#throttle.take(charges);
-    this.#throttle.announce(charges, tallies, { user: '-' });
-    this.#begun = charges;
+    await this.#begin([]);
   }
 
   /** Every password can be told apart by the login itself. */
@@ -46,12 +43,18 @@ export class ConnectionGuard implements LoginGuard {
   }
 
   /** Watches a login on this connection. It has to be told how the login ended. */
-  async watch(tried: Tried): Promise<LoginWatch> {
-    if (tried.kind === 'proved' || tried.kind === 'refuted') {
-      const ended = this.#begun;
-      this.#begun = [];
-      await this.#throttle.store.giveBack(ended);
-    }
-    return this.#throttle.watch(this.#ip, tried);
+  watch(tried: Tried): LoginWatch {
+    const begun = tried.kind === 'password' ? [] : this.#begun;
+    this.#begun = [];
+    return this.#throttle.watch(this.#ip, tried, begun);
+  }
+
+  async #begin(questions: readonly Charge[]): Promise<void> {
+    this.#begun = [];
+    const begun = this.#throttle.charges.ofExchange(this.#ip);
+    const charges = [...questions, ...begun];
+    const tallies = await this.#throttle.take(charges);
+    this.#throttle.announce(charges, tallies, { user: '-' });
+    this.#begun = begun;
   }
 }

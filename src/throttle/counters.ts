@@ -55,7 +55,7 @@ export interface Counted extends CounterKey {
 
 /**
  * Counts failed logins by key. The one in memory answers at once; one that many proxies share may answer later, and
- * has to go on alone when it takes longer than some 50 ms: no login waits for it. Each call is one atomic step there
+ * has to go on alone when it takes longer than some 50 ms: no login waits for it, and it never rejects. Each call is one atomic step there
  * too; only `list`, `forget` and `sizes` may look at all keys, for operators and metrics.
  */
 export interface CounterStore {

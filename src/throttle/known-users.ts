@@ -1,5 +1,5 @@
-import { Recent } from '../../auth/recent.ts';
 import { addressKeys } from './address.ts';
+import { FairRecent } from './fair-recent.ts';
 
 export interface KnownUsersOptions {
   readonly forMs: number;
@@ -9,33 +9,35 @@ export interface KnownUsersOptions {
   readonly now: () => number;
 }
 
+/** Of each account: 32 addresses by two names, or as many /64s and their /48s. Else one account could displace all others. */
+const PER_ACCOUNT = 64;
+
 /** Remembers who logged in from where. */
 export class KnownUsers {
-  readonly #forMs: number;
   /** By name and address, to the address. */
-  readonly #here: Recent<string>;
+  readonly #here: FairRecent<string>;
   /** By account and place, to the place. */
-  readonly #accounts: Recent<string>;
+  readonly #accounts: FairRecent<string>;
   /** Accounts by place. */
   readonly #counts = new Map<string, number>();
 
   constructor({ forMs, max, now }: KnownUsersOptions) {
-    this.#forMs = forMs;
-    this.#here = new Recent(max, now);
-    this.#accounts = new Recent(max, now, (place) => this.#count(place, -1));
+    const options = { forMs, max, perOwner: PER_ACCOUNT, now };
+    this.#here = new FairRecent(options);
+    this.#accounts = new FairRecent({ ...options, forgotten: (place) => this.#count(place, -1) });
   }
 
   /** @param names that a user logged in by; the last one is his account's, which other names don't multiply. */
   add(names: readonly string[], ip: string): void {
     const { address, network } = addressKeys(ip);
-    for (const name of names) this.#here.set(keyOf(name, address), address, this.#forMs);
     const account = names.at(-1);
     if (account === undefined) return;
+    for (const name of names) this.#here.set(account, keyOf(name, address), address);
     for (const place of network === undefined ? [address] : [address, network]) {
       const key = keyOf(account, place);
       const isNew = this.#accounts.get(key) === undefined;
       if (isNew) this.#count(place, 1);
-      this.#accounts.set(key, place, this.#forMs);
+      this.#accounts.set(account, key, place);
     }
   }
 

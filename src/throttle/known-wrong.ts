@@ -5,6 +5,8 @@ import type { Secret } from '../../auth/secret.ts';
 export interface KnownWrongOptions {
   /** 0 remembers nothing. */
   readonly forMs: number;
+  /** How long, at the second time, where no change of the password would show. */
+  readonly againMs: number;
   /** The most passwords that are remembered. */
   readonly max: number;
   /** A monotonic clock in milliseconds. */
@@ -26,7 +28,8 @@ const LONGER = 60;
 /**
  * Remembers which passwords the directory has just found wrong, so that a client with an old password doesn't lock
  * its user out there. At first it does so for a short time, as a server may not have heard yet of a new password. What
- * is wrong again after that is remembered for long, where a change of the password would show.
+ * is wrong again after that is remembered for long where a change of the password would show, and else for as long as
+ * failures are counted: the throttle counts it no more, so it must not be asked about again and again.
  */
 export class KnownWrong {
   readonly #options: KnownWrongOptions;
@@ -54,15 +57,15 @@ export class KnownWrong {
 
   /** Remembers what was found wrong, by the directory or from here. */
   add(tried: TriedPassword): void {
-    const { forMs, now } = this.#options;
+    const { forMs, againMs, now } = this.#options;
     const name = this.#nameOf(tried);
     const beforeMs = this.#wrong.get(name);
     if (forMs === 0 || (beforeMs ?? 0) > now()) {
       return;
     }
-    const isSure = beforeMs !== undefined && tried.version !== '';
-    const thisMs = isSure ? forMs * LONGER : forMs;
-    this.#wrong.set(name, now() + thisMs, 2 * forMs * LONGER);
+    const longerMs = tried.version === '' ? Math.max(forMs, againMs) : forMs * LONGER;
+    const thisMs = beforeMs === undefined ? forMs : longerMs;
+    this.#wrong.set(name, now() + thisMs, 2 * Math.max(longerMs, forMs * LONGER));
   }
 
   #nameOf({ entry, version, password }: TriedPassword): string {

@@ -1,32 +1,13 @@
+import { Deadline } from '../../auth/deadline.ts';
 import type { LoginGuard } from '../../auth/directory.ts';
-import { countsAsGuess, type Reason } from '../../auth/failure.ts';
-import type { Proof } from '../../auth/sasl.ts';
+import { countsAsGuess, LoginFailure, type Reason } from '../../auth/failure.ts';
 import type { Secret } from '../../auth/secret.ts';
 import type { Who } from './announcements.ts';
 import type { Charge, Tally } from './counters.ts';
+import { settleExchange, type Watched } from './exchanges.ts';
 import type { TriedPassword } from './known-wrong.ts';
 import type { Throttle } from './throttle.ts';
-
-/** Stands for what a login tried; nothing, where it can't have been a guess. */
-export type Tried =
-  /** A password, which is the same guess when it is tried again. */
-  | { readonly kind: 'password'; readonly password: Secret }
-  /** The mechanism has found the proof right, or wrong, by itself. */
-  | { readonly kind: 'proved' | 'refuted' }
-  /** A token or a certificate, right or wrong, which is no guess at a user's password; `token` as above. */
-  | { readonly kind: 'noPassword'; readonly token?: Secret };
-
-/** What a client's proof says of what it tried. */
-export function triedBy(proof: Proof): Tried {
-  if (proof.kind === 'password') {
-    return { kind: proof.kind, password: proof.password };
-  }
-  if (proof.shown === undefined) {
-    return { kind: proof.kind };
-  }
-  const token = proof.kind === 'refuted' ? proof.tried : undefined;
-  return { kind: 'noPassword', ...(token !== undefined && { token }) };
-}
+import { type Tried, tokenOf } from './tried.ts';
 
 /** How a login ended. */
 export interface Ended {
@@ -38,12 +19,16 @@ export interface Ended {
 /**
  * One login, from its name to its end. A guess at a user is counted at once and given back if it was none, so that
  * guesses that come together have no more tries than those that come one by one. An address is not: when an office
- * comes back after a failure, all its clients log in at the same time.
+ * comes back after a failure, all its clients log in at the same time. Where nobody knows them, they wait for each
+ * other beyond what may fail there.
  */
 export class LoginWatch implements LoginGuard {
   readonly #throttle: Throttle;
+  readonly #watched: Watched;
   readonly #ip: string;
   readonly #tried: Tried;
+  /** Where it is one of those that are pending. */
+  #pendingAt: readonly string[] = [];
   readonly #names: string[] = [];
   readonly #taken: { readonly charge: Charge; readonly tally: Tally }[] = [];
   #atDirectory: TriedPassword | undefined;
@@ -51,10 +36,11 @@ export class LoginWatch implements LoginGuard {
   #failures = 0;
   #wantedMs = 0;
 
-  constructor(throttle: Throttle, ip: string, tried: Tried) {
+  constructor(throttle: Throttle, watched: Watched) {
     this.#throttle = throttle;
-    this.#ip = ip;
-    this.#tried = tried;
+    this.#watched = watched;
+    this.#ip = watched.ip;
+    this.#tried = watched.tried;
   }
 
   async admit(name: string): Promise<void> {
@@ -64,6 +50,7 @@ export class LoginWatch implements LoginGuard {
     const { charges } = this.#throttle;
     const address = this.#names.length === 0 ? charges.questionsOf(this.#ip, name) : [];
     this.#names.push(name);
+    await this.#waitForOthers(address);
     await this.#take([...address, ...this.#chargesOfUser(name)]);
     if (this.#tried.kind === 'refuted') this.#throttle.proofs.use(name, this.#ip);
   }
@@ -72,11 +59,43 @@ export class LoginWatch implements LoginGuard {
     await this.#take(this.#throttle.charges.questionsOf(this.#ip, name));
   }
 
-  async #take(charges: readonly Charge[]): Promise<void> {
-    const tallies = await this.#throttle.take(charges).catch((error: unknown) => {
+  /** Waits until all that are pending at its address may fail, and it as well. @throws {LoginFailure} `throttled`. */
+  async #waitForOthers(questions: readonly Charge[]): Promise<void> {
+    const places = questions.filter(({ place }) => place !== undefined);
+    if (places.length === 0) return;
+    const names = places.map(({ place = '' }) => place);
+    const { pending, settings } = this.#throttle;
+    using deadline = new Deadline(settings.maxDelayMs);
+    while (!deadline.signal.aborted) {
+      // Entered first: who leaves before the counts are read was counted, if it failed.
+      const ahead = names.map((name) => pending.enter(name));
+      this.#pendingAt = names;
+      const tallies = await this.#ask(places);
+      const full = names.find((_, index) => isBeyond(places[index], tallies[index], ahead[index]));
+      if (full === undefined) return;
+      this.#pendingAt = [];
+      for (const name of names) pending.withdraw(name);
+      await pending.oneEnds(full, deadline.signal);
+    }
+    this.#refused = true;
+    throw new LoginFailure('throttled', "too many logins from the client's address at the same time");
+  }
+
+  #leave(): void {
+    for (const name of this.#pendingAt) this.#throttle.pending.leave(name);
+    this.#pendingAt = [];
+  }
+
+  async #ask(charges: readonly Charge[]): Promise<readonly Tally[]> {
+    return await this.#throttle.take(charges).catch((error: unknown) => {
       this.#refused = true;
+      this.#leave();
       throw error;
     });
+  }
+
+  async #take(charges: readonly Charge[]): Promise<void> {
+    const tallies = await this.#ask(charges);
     for (const [index, tally] of tallies.entries()) {
       const charge = charges[index];
       if (charge?.counts === true) this.#taken.push({ charge, tally });
@@ -93,7 +112,16 @@ export class LoginWatch implements LoginGuard {
   }
 
   /** Is told once how the login ended. */
-  async end({ result, who }: Ended): Promise<void> {
+  async end(ended: Ended): Promise<void> {
+    try {
+      await settleExchange(this.#throttle, this.#watched, ended.result);
+      await this.#end(ended);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async #end({ result, who }: Ended): Promise<void> {
     const { store, known, wrong } = this.#throttle;
     // A mechanism may have been refused before there was a login.
     this.#refused ||= result === 'throttled';
@@ -161,6 +189,7 @@ export class LoginWatch implements LoginGuard {
         const anywhere = proofs.of(name, this.#ip);
         return charges.ofUser(name, this.#ip, { here: undefined, anywhere, counts });
       }
+      case 'unbound':
       case 'noPassword':
         // Wrong passwords keep no good token out, nor do wrong tokens, which anybody may send for a user, his password.
         return [];
@@ -168,11 +197,15 @@ export class LoginWatch implements LoginGuard {
   }
 
   #addressToken(): number | undefined {
-    const again = this.#tried.kind === 'password' ? this.#tried.password : this.#tokenTried();
+    const again = this.#tried.kind === 'password' ? this.#tried.password : tokenOf(this.#tried);
     return again && this.#throttle.tokenOf(this.#names[0] ?? '', again.octets);
   }
+}
 
-  #tokenTried(): Secret | undefined {
-    return this.#tried.kind === 'noPassword' ? this.#tried.token : undefined;
-  }
+/** Failures fade in fractions, which do not add up to the last digit. */
+const ROUNDING = 1e-6;
+
+/** Whether more would fail than may, if all that are pending did. */
+function isBeyond(question: Charge | undefined, tally: Tally | undefined, pending = 0): boolean {
+  return (tally?.count ?? 0) + pending > Math.max(1, question?.limit ?? 0) + ROUNDING;
 }

@@ -1,3 +1,4 @@
+import { Recent } from '../../auth/recent.ts';
 import {
   type Charge,
   COUNTER_KINDS,
@@ -44,12 +45,14 @@ const ROUNDING = 1e-6;
  */
 export class MemoryCounters implements CounterStore {
   readonly #options: CounterOptions;
-  readonly #tables: ReadonlyMap<CounterKind, Map<string, Bucket>> = new Map(
-    COUNTER_KINDS.map((kind) => [kind, new Map()]),
-  );
+  readonly #tables: ReadonlyMap<CounterKind, Recent<Bucket>>;
 
   constructor(options: CounterOptions) {
     this.#options = options;
+    // What goes first is decided here.
+    this.#tables = new Map(
+      COUNTER_KINDS.map((kind) => [kind, new Recent(Number.POSITIVE_INFINITY, options.now)]),
+    );
   }
 
   take(charges: readonly Charge[]): Taken {
@@ -66,6 +69,8 @@ export class MemoryCounters implements CounterStore {
       if (bucket === undefined || at < 0) continue;
       if (charge.token !== undefined) bucket.tokens.splice(at, 1);
       bucket.count = Math.max(0, bucket.count - 1);
+      // Names without end that cost nothing must not displace what is counted.
+      if (bucket.count === 0 && bucket.tokens.length === 0) this.#tableOf(charge).delete(nameOf(charge));
     }
   }
 
@@ -86,7 +91,7 @@ export class MemoryCounters implements CounterStore {
 
   #keysOf(subject: Subject): readonly CounterKey[] {
     return [...this.#tables.values()].flatMap((table) =>
-      [...table.values()].flatMap(({ key }) => {
+      [...table].flatMap(([, { key }]) => {
         const isIts = 'user' in subject ? key.user === subject.user : key.place === subject.place;
         return isIts ? [key] : [];
       }),
@@ -139,29 +144,33 @@ export class MemoryCounters implements CounterStore {
 
   #keep(bucket: Bucket): void {
     const table = this.#tableOf(bucket.key);
-    table.delete(nameOf(bucket.key));
-    table.set(nameOf(bucket.key), bucket);
+    this.#put(table, bucket);
     if (table.size > this.#options.maxKeys) {
       this.#makeRoom(table);
     }
   }
 
   // Whoever drives keys out by new ones must not lighten those that are being guessed at.
-  #makeRoom(table: Map<string, Bucket>): void {
+  #makeRoom(table: Recent<Bucket>): void {
     for (let chance = 0; chance < CHANCES; chance += 1) {
-      const [oldest] = table.values();
-      const bucket = oldest && this.#find(oldest.key);
-      if (oldest !== undefined) table.delete(nameOf(oldest.key));
+      const [oldest] = table;
+      const bucket = oldest && this.#find(oldest[1].key);
       if (bucket === undefined || bucket.count < bucket.capacity / 2) {
+        if (oldest !== undefined) table.delete(oldest[0]);
         return;
       }
-      table.set(nameOf(bucket.key), bucket);
+      this.#put(table, bucket);
     }
-    const [last = ''] = table.keys();
-    table.delete(last);
+    const [last] = table;
+    if (last !== undefined) table.delete(last[0]);
   }
 
-  #tableOf({ kind }: CounterKey): Map<string, Bucket> {
+  /** Puts it behind all others, until its failures have faded, however many they are. */
+  #put(table: Recent<Bucket>, bucket: Bucket): void {
+    table.set(nameOf(bucket.key), bucket, MOST * this.#options.windowMs);
+  }
+
+  #tableOf({ kind }: CounterKey): Recent<Bucket> {
     const table = this.#tables.get(kind);
     if (table === undefined) throw new Error(`no counters of kind ${kind}`);
     return table;

@@ -8,10 +8,12 @@ import { type Charge, COUNTER_KINDS, type CounterKind, type CounterStore, type T
 import { KnownUsers } from './known-users.ts';
 import { KnownWrong } from './known-wrong.ts';
 import { LoginNames } from './login-names.ts';
-import { LoginWatch, type Tried } from './login-watch.ts';
+import { LoginWatch } from './login-watch.ts';
 import { MemoryCounters } from './memory-counters.ts';
+import { PendingLogins } from './pending-logins.ts';
 import { ProofTokens } from './proof-tokens.ts';
 import type { ThrottleSettings } from './settings.ts';
+import type { Tried } from './tried.ts';
 
 /** What metrics show of the throttle. */
 export interface ThrottleState {
@@ -45,6 +47,8 @@ export class Throttle {
   readonly charges: Charges;
   readonly announcements: Announcements;
   readonly names: LoginNames;
+  /** Logins of strangers, by place. */
+  readonly pending = new PendingLogins();
   readonly #hash = new KeyedHash();
   readonly #refusals = new Map<CounterKind, number>(COUNTER_KINDS.map((kind) => [kind, 0]));
 
@@ -53,7 +57,7 @@ export class Throttle {
     this.settings = settings;
     this.store = store ?? new MemoryCounters({ windowMs, maxKeys, now });
     this.known = new KnownUsers({ forMs: settings.knownForMs, max: maxKeys, now });
-    this.wrong = new KnownWrong({ forMs: settings.rememberWrongMs, max: maxKeys, now });
+    this.wrong = new KnownWrong({ forMs: settings.rememberWrongMs, againMs: windowMs, max: maxKeys, now });
     this.proofs = new ProofTokens(settings, now);
     this.charges = new Charges(settings, this.known);
     this.announcements = new Announcements(observe, settings, now);
@@ -65,9 +69,12 @@ export class Throttle {
     return new ConnectionGuard(this, ip);
   }
 
-  /** Watches one login. It has to be told how the login ended. */
-  watch(ip: string, tried: Tried): LoginWatch {
-    return new LoginWatch(this, ip, tried);
+  /**
+   * Watches one login. It has to be told how the login ended.
+   * @param begun what its exchange was charged with.
+   */
+  watch(ip: string, tried: Tried, begun: readonly Charge[] = []): LoginWatch {
+    return new LoginWatch(this, { ip, tried, begun });
   }
 
   /** Whether many users share an address. */

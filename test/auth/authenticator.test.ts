@@ -237,6 +237,16 @@ describe('the authenticator', () => {
   });
 
   describe('under a guard', () => {
+    it('asks for the address of who has a name that no account can have (A19)', async () => {
+      const { authenticator } = setUp();
+      const guard = new NotedGuard({ refused: 'address' });
+
+      await expect(
+        authenticator.authenticate(proof('no\u0000name'), { ...context, guard }, signal),
+      ).rejects.toMatchObject({ reason: 'throttled' });
+      expect(guard.asked).toEqual(['admit address of undefined']);
+    });
+
     it('names the login name to it before any directory is asked', async () => {
       const { authenticator, directory } = setUp();
       const guard = new NotedGuard({ refused: 'alice@example.org' });

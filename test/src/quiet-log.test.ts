@@ -122,6 +122,26 @@ describe('the quiet log', () => {
     expect(lines.at(-1)).toMatchObject({ what: 'connectionEnd', why: 'tlsFailed', count: 4 });
   });
 
+  it.each([
+    'badName',
+    'channelBinding',
+    'abandoned',
+    'tokenExpired',
+    'tokenUnfit',
+    'badCertificate',
+  ] as const)(
+    'writes five logins that the throttle does not stop, and counts the others: %s (A19)',
+    (result) => {
+      const { lines, quiet } = setUp();
+
+      for (let count = 0; count < 9; count += 1) quiet.observe({ ...THROTTLED, result });
+      vi.advanceTimersByTime(10_000);
+
+      expect(lines).toHaveLength(6);
+      expect(lines.at(-1)).toMatchObject({ event: 'repeated', what: 'login', why: result, count: 4 });
+    },
+  );
+
   it('keeps no more than a thousand clients apart', () => {
     const { lines, quiet } = setUp();
 

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { ConnectionGuard } from '../../../src/throttle/connection-guard.ts';
+import { triedBy } from '../../../src/throttle/tried.ts';
 import { password, setUp } from '../../support/throttled-logins.ts';
+
+const NOBODY = Buffer.alloc(0);
 
 describe('exchanges that are begun and not ended', () => {
   it('are refused where one address has begun hundreds, and count nothing else (A19)', async () => {
@@ -31,12 +35,14 @@ describe('exchanges that are begun and not ended', () => {
     await expect(begin(61)).rejects.toMatchObject({ reason: 'throttled' });
   });
 
-  it('are none when they come to a proof, right or wrong', async () => {
+  it('are none when their guess was counted, or their proof was right', async () => {
     const { throttle } = setUp({ perAddress: 1 });
     for (let count = 0; count < 100; count += 1) {
       const guard = throttle.guard('192.0.2.1');
       await guard.beginExchange();
-      await guard.watch({ kind: count % 2 ? 'proved' : 'refuted' });
+      const isRight = count > 0;
+      const watch = guard.watch({ kind: isRight ? 'proved' : 'refuted' });
+      await watch.end({ result: isRight ? 'ok' : 'wrongPassword', who: 'ann' });
     }
 
     await expect(throttle.guard('192.0.2.1').beginExchange()).resolves.toBeUndefined();
@@ -48,12 +54,48 @@ describe('exchanges that are begun and not ended', () => {
       const guard = throttle.guard('192.0.2.1');
       await guard.beginExchange();
       await guard.beginExchange();
-      await guard.watch(count % 2 ? { kind: 'proved' } : password('p'));
+      const watch = guard.watch(count % 2 ? { kind: 'proved' } : password('p'));
+      await watch.end({ result: 'ok', who: 'ann' });
     }
 
     const [begun] = await throttle.store.list({ place: '192.0.2.1' });
 
     expect(begun).toMatchObject({ kind: 'exchange', count: 15 });
+  });
+});
+
+describe('exchanges that come to a proof which nobody judges', () => {
+  const bindWrong = (guard: ConnectionGuard) =>
+    guard
+      .watch(
+        triedBy({ kind: 'refuted', reason: 'channelBinding', authzid: NOBODY, authcid: Buffer.from('x') }),
+      )
+      .end({ result: 'channelBinding', who: 'x' });
+
+  it('stay counted, whether the binding was of theirs or of the next (A19)', async () => {
+    const { throttle } = setUp({ perAddress: 1 });
+    for (let count = 0; count < 10; count += 1) {
+      const guard = throttle.guard('192.0.2.1');
+      await guard.beginExchange();
+      await bindWrong(guard);
+      await guard.beginExchange();
+      await bindWrong(guard);
+    }
+
+    await expect(throttle.guard('192.0.2.1').beginExchange()).rejects.toMatchObject({ reason: 'throttled' });
+    expect((await throttle.state()).keys.get('userAndAddress')).toBe(0);
+  });
+
+  it('stay counted where the proof is refused unseen, or its directory is down', async () => {
+    const { throttle } = setUp({ perAddress: 1 });
+    for (let count = 0; count < 20; count += 1) {
+      const guard = throttle.guard('192.0.2.1');
+      await guard.beginExchange();
+      const result = count % 2 ? 'throttled' : 'directoryDown';
+      await guard.watch({ kind: 'refuted' }).end({ result, who: 'x' });
+    }
+
+    await expect(throttle.guard('192.0.2.1').beginExchange()).rejects.toMatchObject({ reason: 'throttled' });
   });
 });
 

@@ -28,6 +28,22 @@ describe('the users that are known', () => {
     expect(known.accountsAt('2001:db8:1::/48')).toBe(2);
   });
 
+  it('lose their own oldest places when they have many, and nobody else’s (A19)', () => {
+    const { known } = setUp(1000);
+    known.add(['bob'], '192.0.2.1');
+    for (let at = 0; at < 5000; at += 1) {
+      known.add([`eve+${at}`, 'eve'], `2001:db8:${Math.floor(at / 100).toString(16)}:${at}::1`);
+    }
+
+    expect(known.has('bob', '192.0.2.1')).toBe(true);
+    expect(known.accountsAt('192.0.2.1')).toBe(1);
+    expect(known.size).toBe(65);
+    expect([known.has('eve', '2001:db8:31:4999::1'), known.has('eve', '2001:db8:0:1::1')]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
   it('are counted no longer when their time is over, or others had to make room', () => {
     const { clock, known } = setUp(2);
     for (const user of ['ann', 'bob', 'carl']) known.add([user], '192.0.2.1');

@@ -11,7 +11,7 @@ const tried = (password: string, version = '20260101000000Z', entry = 'uid=ann,d
 
 function setUp(forMs = MINUTE_MS, max = 1000) {
   const clock = { ms: 0 };
-  return { clock, wrong: new KnownWrong({ forMs, max, now: () => clock.ms }) };
+  return { clock, wrong: new KnownWrong({ forMs, againMs: 15 * MINUTE_MS, max, now: () => clock.ms }) };
 }
 
 describe('passwords that are known to be wrong', () => {
@@ -52,15 +52,30 @@ describe('passwords that are known to be wrong', () => {
     expect(asked).toBe(25);
   });
 
-  it('are known for a minute only where no change of the password would show', () => {
+  it('are known for as long as failures count once they were found wrong again, where no change would show (A19)', () => {
     const { clock, wrong } = setUp();
     wrong.add(tried('old', ''));
     clock.ms += MINUTE_MS;
     wrong.add(tried('old', ''));
 
+    clock.ms += 14 * MINUTE_MS;
     expect(wrong.has(tried('old', ''))).toBe(true);
     clock.ms += MINUTE_MS;
     expect(wrong.has(tried('old', ''))).toBe(false);
+  });
+
+  it('take who tries four of them again and again to the directory eight times in 15 minutes (A19)', () => {
+    const { clock, wrong } = setUp();
+    let asked = 0;
+    for (; clock.ms < 15 * MINUTE_MS; clock.ms += MINUTE_MS + 1000) {
+      for (const password of ['a', 'b', 'c', 'd']) {
+        if (wrong.has(tried(password, ''))) continue;
+        asked += 1;
+        wrong.add(tried(password, ''));
+      }
+    }
+
+    expect(asked).toBe(8);
   });
 
   it('are known for no longer by what was said from here', () => {

@@ -82,6 +82,18 @@ describe('the counters in memory', () => {
     expect(drain('ann')).toBe(3);
   });
 
+  it('keep nothing of a key that is given back all, so that it displaces no other (A19)', () => {
+    const { counters, take } = setUp(100);
+    take('victim', 1);
+    for (let name = 0; name < 1000; name += 1) {
+      take(`junk${name}`, undefined);
+      counters.giveBack([{ ...COUNTED, user: `junk${name}`, token: undefined }]);
+    }
+
+    expect(counters.sizes().get('user')).toBe(1);
+    expect(take('victim', 1)).toMatchObject({ tallies: [{ fresh: false }] });
+  });
+
   it('count all charges of a login or none', () => {
     const { counters, drain } = setUp();
     drain('ann');

@@ -65,6 +65,6 @@ describe('a store that answers later, as one that proxies share', () => {
     await watch.admit('ann');
     await watch.end({ result: 'ok', who: 'ann' });
 
-    expect(await store.list({ user: 'ann' })).toMatchObject([{ count: 0 }, { count: 0 }]);
+    expect(await store.list({ user: 'ann' })).toEqual([]);
   });
 });

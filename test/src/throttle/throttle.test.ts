@@ -149,13 +149,14 @@ describe('the throttle', () => {
     const { throttle } = setUp();
     const watches = Array.from({ length: 100 }, () => throttle.watch('192.0.2.1', password('right')));
 
-    await Promise.all(watches.map((watch) => watch.admit('ann')));
-    for (const watch of watches) await watch.end({ result: 'ok', who: 'ann' });
+    await Promise.all(
+      watches.map(async (watch) => {
+        await watch.admit('ann');
+        await watch.end({ result: 'ok', who: 'ann' });
+      }),
+    );
 
-    expect(await throttle.store.list({ user: 'ann' })).toEqual([
-      { kind: 'user', user: 'ann', count: 0, capacity: 4 },
-      { kind: 'userAndAddress', user: 'ann', place: '192.0.2.1', count: 0, capacity: 6 },
-    ]);
+    expect(await throttle.store.list({ user: 'ann' })).toEqual([]);
   });
 
   it('lets a whole office come back at the same time, by whatever mechanism', async () => {
@@ -166,9 +167,11 @@ describe('the throttle', () => {
     });
 
     await Promise.all(
-      watches.map(({ watch, user }, count) => watch.admit(count % 2 ? `${user}${count}` : user)),
+      watches.map(async ({ watch, user }, count) => {
+        await watch.admit(count % 2 ? `${user}${count}` : user);
+        await watch.end({ result: 'ok', who: user });
+      }),
     );
-    for (const { watch, user } of watches) await watch.end({ result: 'ok', who: user });
 
     expect((await throttle.state()).keys.get('address')).toBe(0);
   });

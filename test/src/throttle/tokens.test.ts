@@ -57,3 +57,42 @@ describe('a token that its provider made, but not for now or not for here', () =
     },
   );
 });
+
+describe('tokens that are refused', () => {
+  /** How many of 5000 are brought to their provider, in the name of somebody who is known there. */
+  async function brought(result: Reason, tokenOf: (count: number) => string): Promise<number> {
+    const { login, throttle } = setUp();
+    await login({ as: 'eve', by: 'right', result: 'ok' });
+    for (let count = 0; count < 5000; count += 1) {
+      const guard = throttle.guard('192.0.2.1');
+      try {
+        await guard.admitAddress('eve');
+      } catch {
+        return count;
+      }
+      const watch = guard.watch({ kind: 'noPassword', token: secret(tokenOf(count)) });
+      await watch.end({ result, who: 'eve' });
+    }
+    return 5000;
+  }
+
+  it.each(['badToken', 'tokenExpired', 'tokenUnfit'] as const)(
+    'are no more than hundreds from one address, whoever they say they are of: %s (A19)',
+    async (result) => {
+      expect(await brought(result, (count) => `t${count}`)).toBe(640);
+    },
+  );
+
+  it('are one where it is always the same, as of a client whose token has expired', async () => {
+    expect(await brought('tokenExpired', () => 'old')).toBe(5000);
+  });
+
+  it('count where their client leaves before they are judged (A19)', async () => {
+    const { throttle } = setUp({ perAddress: 1 });
+    for (let count = 0; count < 20; count += 1) await throttle.guard('192.0.2.1').admitAddress('ann');
+
+    await expect(throttle.guard('192.0.2.1').admitAddress('ann')).rejects.toMatchObject({
+      reason: 'throttled',
+    });
+  });
+});
