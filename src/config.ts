@@ -17,6 +17,7 @@ import { buildListener, checkAdmin, checkDuplicates } from './config/listeners.t
 import { checkMechanismNeeds } from './config/mechanism-needs.ts';
 import { warnOfNoEffect } from './config/no-effect.ts';
 import { buildNode, checkDuplicateNodes, checkLoop, checkRequired } from './config/nodes.ts';
+import { buildNodesFrom } from './config/nodes-from.ts';
 import { buildOauth } from './config/oauth.ts';
 import { type Findings, gatherFindings } from './config/report.ts';
 import { configSchema } from './config/schema.ts';
@@ -27,13 +28,21 @@ import { groupSchema } from './config/schema-group.ts';
 import { listenerSchema } from './config/schema-listener.ts';
 import { buildNames, checkAliases, domainsByAddress } from './config/schema-names.ts';
 import { nodeSchema } from './config/schema-node.ts';
+import { nodesFromSchema } from './config/schema-nodes-from.ts';
 import { buildThrottle } from './config/schema-throttle.ts';
 import { type Problem, readSource, valueAt } from './config/source.ts';
 import { checkTimes } from './config/times.ts';
 import { proxyName } from './config/values.ts';
 import type { Level } from './log-table.ts';
 import { Networks } from './networks.ts';
-import type { DecoySettings, GroupSettings, ListenerSettings, NodeSettings, Settings } from './settings.ts';
+import type {
+  DecoySettings,
+  GroupSettings,
+  ListenerSettings,
+  NodeSettings,
+  NodesFromSettings,
+  Settings,
+} from './settings.ts';
 import type { ThrottleSettings } from './throttle/settings.ts';
 import type { OauthSettings } from './token-providers.ts';
 
@@ -98,6 +107,7 @@ interface Parts {
   readonly listeners: readonly ListenerSettings[];
   readonly nodes: readonly NodeSettings[];
   readonly groups: readonly GroupSettings[];
+  readonly nodesFrom: NodesFromSettings | undefined;
   readonly directories: readonly DirectorySettings[];
   readonly oauth: OauthSettings | undefined;
   readonly decoys: DecoySettings | undefined;
@@ -137,12 +147,18 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
     const written = sound(listenerSchema, item);
     return written && buildListener(written, ['listeners', index], listenerContext);
   });
-  checkTogether({ listeners, nodes, directories }, findings);
+  const writtenNodesFrom = valueAt(data, ['nodesFrom']);
+  const soundNodesFrom = sound(nodesFromSchema, writtenNodesFrom);
+  const nodesFrom =
+    soundNodesFrom &&
+    buildNodesFrom(soundNodesFrom, { ...nodeContext, directories, listeners: present(listeners) });
+  if (writtenNodesFrom === undefined) checkAnyNode(data, findings);
+  checkTogether({ listeners, nodes, directories, nodesFrom }, findings);
   const groups = itemsOf(data, 'groups').map((item) => sound(groupSchema, item));
   const soundNodes = present(nodes);
   checkGroups(groups, {
     nodes: soundNodes,
-    areAllNodes: soundNodes.length === nodes.length,
+    areAllNodes: soundNodes.length === nodes.length && writtenNodesFrom === undefined,
     listeners: present(listeners),
     report: findings,
   });
@@ -155,10 +171,11 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
   const times = sound(configSchema.shape.times, valueAt(data, ['times']));
   if (times !== undefined) checkTimes(times, data, findings);
   const writtenDecoys = sound(configSchema.shape.scramDecoys, valueAt(data, ['scramDecoys']));
-  const decoys = writtenDecoys && buildDecoys(writtenDecoys, present(nodes), common);
+  const decoys = writtenDecoys && buildDecoys(writtenDecoys, allKinds(nodes, nodesFrom), common);
   return {
     listeners: present(listeners),
     nodes: soundNodes,
+    nodesFrom,
     groups: present(groups).map((group) => ({
       ...group,
       services: present(listeners).map(({ protocol }) => protocol),
@@ -177,6 +194,7 @@ function checkTogether(
     listeners: Maybe<ListenerSettings>;
     nodes: Maybe<NodeSettings>;
     directories: Maybe<DirectorySettings>;
+    nodesFrom: NodesFromSettings | undefined;
   },
   findings: Findings,
 ): void {
@@ -191,10 +209,29 @@ function checkTogether(
     checkLoop(node, ['nodes', index], present(parts.listeners), findings);
     if (complete) checkRequired(node, ['nodes', index], directories, findings);
   }
-  for (const [index, directory] of parts.directories.entries()) {
-    if (directory !== undefined)
-      checkVerifiers(directory, ['directories', index], present(parts.nodes), findings);
+  if (complete && parts.nodesFrom !== undefined) {
+    checkRequired(parts.nodesFrom.entries.defaults, ['nodesFrom', 'defaults'], directories, findings);
   }
+  const kinds = allKinds(parts.nodes, parts.nodesFrom);
+  for (const [index, directory] of parts.directories.entries()) {
+    if (directory !== undefined) checkVerifiers(directory, ['directories', index], kinds, findings);
+  }
+}
+
+/** The nodes that are written, and one that stands for those of a directory. */
+function allKinds(
+  nodes: Maybe<NodeSettings>,
+  nodesFrom: NodesFromSettings | undefined,
+): readonly NodeSettings[] {
+  return present([...nodes, nodesFrom?.entries.defaults]);
+}
+
+function checkAnyNode(data: unknown, findings: Findings): void {
+  // An empty file is told of as such.
+  if (typeof data !== 'object' || data === null) return;
+  const written = valueAt(data, ['nodes']);
+  if (written !== undefined && !(Array.isArray(written) && written.length === 0)) return;
+  findings.problem(['nodes'], 'there is no node', 'nodes: a list of mail servers; or nodesFrom');
 }
 
 function nameOf(data: unknown, findings: Findings): string {
@@ -211,6 +248,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     listeners: parts.listeners,
     nodes: parts.nodes,
     groups: parts.groups,
+    nodesFrom: parts.nodesFrom,
     times: {
       proxyHeaderMs: times.proxyHeader,
       unauthenticatedMs: times.unauthenticated,

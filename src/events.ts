@@ -33,6 +33,9 @@ export type Event =
   | FollowState
   | DirectoryChanged
   | NodeState
+  | NodesRead
+  | NodesUnreadable
+  | NodeEntryRefused
   | LinesDropped
   | Bug;
 
@@ -308,6 +311,31 @@ export interface NodeState {
   /** `forgotten`: it was down, and for long no login has wanted it. */
   readonly state: 'up' | 'down' | 'forgotten';
   readonly detail?: string;
+}
+
+/** The nodes of a directory were read, and are others than before. */
+export interface NodesRead {
+  readonly event: 'nodesRead';
+  /** An LDAP URL with the base. */
+  readonly directory: string;
+  readonly nodes: number;
+  readonly groups: number;
+}
+
+/** The nodes of a directory can't be read; said once until they are. */
+export interface NodesUnreadable {
+  readonly event: 'nodesUnreadable';
+  readonly directory: string;
+  readonly detail: string;
+}
+
+/** An entry that can't be a node or a group; said once for what is wrong with it. */
+export interface NodeEntryRefused {
+  readonly event: 'nodeEntryRefused';
+  readonly directory: string;
+  /** Its DN, or the name that is taken. */
+  readonly entry: string;
+  readonly detail: string;
 }
 
 /** No server of a directory answers, so logins go by what is remembered of it; or one does again. */

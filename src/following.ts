@@ -2,32 +2,38 @@ import type { Directory } from '../auth/directory.ts';
 import type { DirectoryChange, FollowMode } from '../auth/directory-changes.ts';
 import type { Observer } from './events.ts';
 
+/** What is followed of a directory. */
+type Followable = Pick<Directory, 'follow'>;
+
 /** A directory with the name that the log and the metrics call it by. */
-export interface FollowedDirectory {
+export interface FollowedDirectory<Followed extends Followable = Directory> {
   readonly name: string;
-  readonly directory: Directory;
+  readonly directory: Followed;
 }
 
 /** Takes each change of a directory; must not throw and must not wait. */
-export type ChangeSubscriber = (change: DirectoryChange, directory: Directory) => void;
+export type ChangeSubscriber<Followed extends Followable = Directory> = (
+  change: DirectoryChange,
+  directory: Followed,
+) => void;
 
 /** Repetitions are known of so many entries; of others they are told again. */
 const MAX_KNOWN = 20_000;
 
 /** Follows directories, each once for all who want to know, until it is disposed of. */
-export class Following implements AsyncDisposable {
+export class Following<Followed extends Followable = Directory> implements AsyncDisposable {
   readonly #observe: Observer;
-  readonly #subscribers = new Set<ChangeSubscriber>();
+  readonly #subscribers = new Set<ChangeSubscriber<Followed>>();
   readonly #stopping = new AbortController();
   readonly #running: readonly Promise<void>[];
 
-  constructor(directories: readonly FollowedDirectory[], observe: Observer) {
+  constructor(directories: readonly FollowedDirectory<Followed>[], observe: Observer) {
     this.#observe = observe;
     this.#running = directories.map((followed) => this.#followSafely(followed));
   }
 
   /** Tells of changes from now on, until what it gives is disposed of. */
-  subscribe(subscriber: ChangeSubscriber): Disposable {
+  subscribe(subscriber: ChangeSubscriber<Followed>): Disposable {
     this.#subscribers.add(subscriber);
     return { [Symbol.dispose]: () => void this.#subscribers.delete(subscriber) };
   }
@@ -38,7 +44,7 @@ export class Following implements AsyncDisposable {
   }
 
   /** A bug here must not end the sessions of all. */
-  async #followSafely(followed: FollowedDirectory): Promise<void> {
+  async #followSafely(followed: FollowedDirectory<Followed>): Promise<void> {
     try {
       await this.#follow(followed);
     } catch (error) {
@@ -48,7 +54,7 @@ export class Following implements AsyncDisposable {
     }
   }
 
-  async #follow({ name, directory }: FollowedDirectory): Promise<void> {
+  async #follow({ name, directory }: FollowedDirectory<Followed>): Promise<void> {
     const { signal } = this.#stopping;
     const known = new Fingerprints();
     for await (const change of directory.follow?.(signal, this.#stateOf(name)) ?? []) {

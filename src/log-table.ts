@@ -44,6 +44,9 @@ export function entryFor(event: Event): Entry {
     case 'throttleStart':
     case 'throttleForgotten':
     case 'directoryChange':
+    case 'nodesRead':
+    case 'nodesUnreadable':
+    case 'nodeEntryRefused':
     case 'repeated':
     case 'linesDropped':
     case 'bug':
@@ -179,6 +182,12 @@ const OTHER: Readonly<
   throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
   throttleForgotten: { level: 'warn', message: 'failed logins were forgotten by an operator' },
   directoryChange: { level: 'debug', message: 'directory has changed' },
+  nodesRead: { level: 'info', message: 'nodes were read from the directory' },
+  nodesUnreadable: {
+    level: 'error',
+    message: 'nodes can not be read from the directory, what was read stays',
+  },
+  nodeEntryRefused: { level: 'error', message: 'entry of a node can not be used' },
   repeated: { level: 'info', message: 'the same again, several times' },
   linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
   bug: { level: 'error', message: 'bug in the proxy' },

@@ -121,6 +121,9 @@ function count(meters: Meters, event: Event): void {
     case 'stopping':
     case 'stopped':
     case 'linesDropped':
+    case 'nodesRead':
+    case 'nodesUnreadable':
+    case 'nodeEntryRefused':
     case 'repeated':
     case 'throttleForgotten':
     case 'directoryStale':

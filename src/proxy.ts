@@ -4,6 +4,7 @@ import type { Transport } from '../protocols/transport.ts';
 import { CertificateStore } from './certificates.ts';
 import type { Connections } from './connection-metrics.ts';
 import { sessionsByDescriptors } from './descriptors.ts';
+import { DirectoryNodes } from './directory-nodes.ts';
 import { EndSpread } from './end-spread.ts';
 import type { Listening, Observer } from './events.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
@@ -58,6 +59,7 @@ export async function startProxy(
   const sessions = new Sessions(most);
   const leadsToUs = (node: Transport): boolean => listening.some((listener) => isSame(node, listener));
   const nodes = new NodeTable(settings.nodes, settings.groups);
+  const directoryNodes = settings.nodesFrom && new DirectoryNodes(settings.nodesFrom, nodes, observe);
   const ways = new Ways(settings.sourceAddresses);
   const trustWatch = watchTrust(settings, { times: settings.times, leadsToUs, ways }, observe);
   const health = settings.health ?? LOGINS_ALONE;
@@ -98,6 +100,8 @@ export async function startProxy(
     return new Listener(listener, protocol, context, { sessions, limits, certificates });
   });
   try {
+    // Clients that come first find the nodes, where the directory answers.
+    await directoryNodes?.read();
     for (const listener of listeners) {
       listening.push(await listener.listen());
     }
@@ -105,6 +109,7 @@ export async function startProxy(
     for (const listener of listeners) {
       listener.close();
     }
+    await directoryNodes?.[Symbol.asyncDispose]();
     await sessions.end(0);
     throw error;
   }
@@ -126,6 +131,7 @@ export async function startProxy(
     for (const listener of listeners) {
       listener.close();
     }
+    await directoryNodes?.[Symbol.asyncDispose]();
     await sessions.end(graceMs);
     observe({ event: 'stopped' });
   };

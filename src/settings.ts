@@ -1,9 +1,11 @@
 import type { Delegate } from '../auth/delegates.ts';
+import type { LdapFollowOptions } from '../auth/ldap/follow.ts';
 import type { DecoyShape } from '../auth/mechanisms/disguise.ts';
 import type { CertificateMap } from '../auth/mechanisms/external.ts';
 import type { NameOptions } from '../auth/names.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { Trust } from '../auth/trust.ts';
+import type { NodeEntryTerms } from './config/node-entries.ts';
 import type { Networks } from './networks.ts';
 
 /**
@@ -16,6 +18,8 @@ export interface Settings {
   readonly listeners: readonly ListenerSettings[];
   readonly nodes: readonly NodeSettings[];
   readonly groups?: readonly GroupSettings[];
+  /** `undefined` where only the configuration has nodes. */
+  readonly nodesFrom?: NodesFromSettings | undefined;
   readonly times: TimeSettings;
   readonly limits: LimitSettings;
   /** Logins alone find out, if it is left out. */
@@ -131,6 +135,14 @@ export interface RevocationList {
   readonly pem: Buffer;
   /** When it ends (`nextUpdate`): then clients of its authority are refused. */
   readonly until: Date | undefined;
+}
+
+/** Nodes and groups that are entries of a directory. */
+export interface NodesFromSettings {
+  /** For log and metrics: an LDAP URL with the base. */
+  readonly name: string;
+  readonly source: LdapFollowOptions;
+  readonly entries: NodeEntryTerms;
 }
 
 /** What a node may be given: users, only those who have no other place, or nobody. */

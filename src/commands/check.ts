@@ -11,7 +11,14 @@ import { describeProblem } from '../config/excerpt.ts';
 import { configSchema } from '../config/schema.ts';
 import { buildThrottle } from '../config/schema-throttle.ts';
 import { type Config, loadConfig } from '../config.ts';
-import type { DecoySettings, LimitSettings, ListenerSettings, NodeSettings, Settings } from '../settings.ts';
+import type {
+  DecoySettings,
+  LimitSettings,
+  ListenerSettings,
+  NodeSettings,
+  NodesFromSettings,
+  Settings,
+} from '../settings.ts';
 import type { ThrottleSettings } from '../throttle/settings.ts';
 import type { ProviderSettings } from '../token-providers.ts';
 import type { Terminal } from './terminal.ts';
@@ -49,6 +56,9 @@ function summary({ settings, directories, oauth, log, admin, throttle }: Config)
     ...(settings.delegates ?? []).map((delegate) => ['lets act', delegateText(delegate)] as const),
     ...decoyTexts(settings).map((text) => ['disguises', text] as const),
     ...settings.nodes.map((node) => ['connects to', nodeText(node)] as const),
+    ...(settings.nodesFrom === undefined
+      ? []
+      : [['connects to', nodesFromText(settings.nodesFrom)] as const]),
     ['throttles', throttleText(throttle)] as const,
     ['limits', limitsText(settings.limits)] as const,
     ['logs', `${log.level} and above, ${log.format}`] as const,
@@ -194,6 +204,14 @@ function providerText(provider: ProviderSettings): string {
 function certificatesText({ user, entries }: CertificateMap): string {
   const mapped = entries.length === 0 ? [] : [`a map of ${entries.length}`];
   return `client certificates, accounts by ${[...mapped, ...(user === undefined ? [] : [user])].join(', then ')}`;
+}
+
+function nodesFromText({ name, source, entries }: NodesFromSettings): string {
+  const mode = source.mode === 'auto' ? '' : `, changes by ${source.mode}`;
+  return (
+    `nodes of ${name} at ${entries.allow.join(', ')} (${entries.defaults.kind}), ` +
+    `${TLS_WORDS[entries.defaults.tls.mode]}, ${entries.defaults.trust.kind}${mode}`
+  );
 }
 
 function nodeText({ name, host, kind, ports, tls, trust, required }: NodeSettings): string {

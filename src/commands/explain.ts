@@ -3,10 +3,12 @@ import type { CommandModule } from 'yargs';
 import { Deadline } from '../../auth/deadline.ts';
 import type { Account, Trace } from '../../auth/directory.ts';
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
+import { LdapUnreachable } from '../../auth/ldap/unreachable.ts';
 import { isClear, isComparable, splitValue } from '../../auth/passwords/schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Directories, openDirectories } from '../directories.ts';
+import { readNodes } from '../directory-nodes.ts';
 import type { DirectoryState } from '../events.ts';
 import { openHome } from '../home.ts';
 import { printable } from '../printable.ts';
@@ -83,6 +85,7 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
     const account = await findAccount({ options, config, directories, step }, password);
     await showStored({ options, config, directories, step });
     const nodes = new NodeTable(config.settings.nodes, config.settings.groups);
+    await addDirectoryNodes(config, nodes, step);
     const home = planRoute(account, options.service, { nodes, trace: step });
     for (const member of home) explainMember(member, account, step);
     // A delegate's password is not the other user's.
@@ -94,6 +97,24 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
     step('result', `a login would fail: ${error.reason}`);
     const message = isShown(error, shown) ? 'no directory server can be used: see above' : error.message;
     throw new OperatorError(message, { cause: error });
+  }
+}
+
+/** Reads the nodes of the directory, as the proxy does. */
+async function addDirectoryNodes(
+  { settings: { nodesFrom } }: Config,
+  nodes: NodeTable,
+  step: Trace,
+): Promise<void> {
+  if (nodesFrom === undefined) return;
+  nodes.await(nodesFrom.name);
+  try {
+    const refused = await readNodes(nodesFrom, nodes, NEVER);
+    for (const { entry, detail } of refused) step('nodes', `${entry} is left out: ${detail}`);
+    step('nodes', `read from ${nodesFrom.name}`);
+  } catch (error) {
+    if (!(error instanceof LdapUnreachable)) throw error;
+    step('nodes', error.message);
   }
 }
 

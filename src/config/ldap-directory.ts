@@ -15,6 +15,21 @@ interface LdapContext {
   readonly report: Report;
 }
 
+/** What servers are reached by. */
+type ConnectionConfig = Pick<
+  LdapConfig,
+  | 'urls'
+  | 'startTls'
+  | 'caFile'
+  | 'serverName'
+  | 'insecure'
+  | 'bindDn'
+  | 'passwordFile'
+  | 'connect'
+  | 'operation'
+  | 'preset'
+>;
+
 /** Names a directory for log and metrics. */
 export function ldapName({ servers, schema }: LdapOptions): string {
   return `${servers[0]?.url ?? ''}/${schema.options.base}`;
@@ -27,24 +42,35 @@ export function buildLdap(
   path: Path,
   context: LdapContext,
 ): LdapOptions | undefined {
-  checkStartTls(written, path, context.report);
   checkReadPasswords(written, path, context.report);
-  const ca = readAuthorities(written, path, context);
-  const servers = written.urls.map((_url, index) => buildTarget(written, { index, ca }, path, context));
-  const account = buildAccount(written, path, context);
+  const connection = buildConnection(written, path, context);
   if (schema === undefined) return undefined;
   return {
-    servers: servers.filter((server) => server !== undefined),
+    ...connection,
     order: written.order,
-    account,
     verify: written.verify,
     readPasswords: written.readPasswords ?? written.verify === 'hash',
     allowCleartext: written.allowCleartext,
     schema,
-    connectMs: written.connect,
-    operationMs: written.operation,
     maxBinds: written.maxBinds,
     follow: buildFollow(written, path, context.report),
+  };
+}
+
+/** Where LDAP servers are, and who the proxy is there. */
+export function buildConnection(
+  written: ConnectionConfig,
+  path: Path,
+  context: LdapContext,
+): Pick<LdapOptions, 'servers' | 'account' | 'connectMs' | 'operationMs'> {
+  checkStartTls(written, path, context.report);
+  const ca = readAuthorities(written, path, context);
+  const servers = written.urls.map((_url, index) => buildTarget(written, { index, ca }, path, context));
+  return {
+    servers: servers.filter((server) => server !== undefined),
+    account: buildAccount(written, path, context),
+    connectMs: written.connect,
+    operationMs: written.operation,
   };
 }
 
@@ -69,7 +95,8 @@ export function buildCache({ cache }: LdapConfig, path: Path, report: Report): C
   };
 }
 
-const RETRY_MS = 500;
+/** The first wait before a lost server is followed again. */
+export const RETRY_MS = 500;
 
 function buildFollow(written: LdapConfig, path: Path, report: Report): LdapOptions['follow'] {
   const { follow: mode, pollEvery, recheckEvery, preset } = written;
@@ -103,7 +130,7 @@ function checkReadPasswords({ readPasswords, verify }: LdapConfig, path: Path, r
   );
 }
 
-function checkStartTls({ urls, startTls }: LdapConfig, path: Path, report: Report): void {
+function checkStartTls({ urls, startTls }: ConnectionConfig, path: Path, report: Report): void {
   if (!startTls || urls.some((url) => url.startsWith('ldap://'))) return;
   report.warning(
     [...path, 'startTls'],
@@ -113,7 +140,7 @@ function checkStartTls({ urls, startTls }: LdapConfig, path: Path, report: Repor
 }
 
 function readAuthorities(
-  { caFile }: LdapConfig,
+  { caFile }: ConnectionConfig,
   path: Path,
   { files, report }: LdapContext,
 ): Buffer | undefined {
@@ -126,7 +153,7 @@ function readAuthorities(
 const LDAP_PORTS = { 'ldap:': 389, 'ldaps:': 636 } as const;
 
 function buildTarget(
-  { urls, startTls, serverName, insecure }: LdapConfig,
+  { urls, startTls, serverName, insecure }: ConnectionConfig,
   { index, ca }: { index: number; ca: Buffer | undefined },
   directory: Path,
   { report }: LdapContext,
@@ -156,7 +183,7 @@ function tlsOf(protocol: 'ldap:' | 'ldaps:', startTls: boolean): LdapTarget['tls
 }
 
 function buildAccount(
-  { bindDn, passwordFile, preset }: LdapConfig,
+  { bindDn, passwordFile, preset }: ConnectionConfig,
   path: Path,
   { files, report }: LdapContext,
 ): ServiceAccount | undefined {

@@ -20,7 +20,7 @@ export interface NodeContext {
 
 /** Makes a node of its settings. @returns `undefined` when a problem was reported. */
 export function buildNode(written: NodeConfig, path: Path, context: NodeContext): NodeSettings | undefined {
-  checkPattern(written, path, context.report);
+  checkPattern(written, path, [...path, 'name'], context.report);
   checkTrust(written, path, context.report);
   const tls = buildTls(written.tls, path, context);
   const trust = buildTrust(written, path, context);
@@ -88,7 +88,15 @@ export function checkRequired(
   );
 }
 
-function portsOf({ kind, ports, tls }: NodeConfig): ReadonlyMap<string, number> {
+/** Gives the ports that are written, and the usual ones of the others. */
+export function portsOf({
+  kind,
+  ports,
+  tls,
+}: Pick<NodeConfig, 'kind'> & {
+  readonly ports: Readonly<Record<string, number | undefined>>;
+  readonly tls: Pick<NodeTls, 'mode'>;
+}): ReadonlyMap<string, number> {
   const known = new Map<string, number>();
   for (const [name, protocol] of PROTOCOLS) {
     const port = ports[name] ?? usualNodePort(protocol, kind, tls.mode);
@@ -97,7 +105,13 @@ function portsOf({ kind, ports, tls }: NodeConfig): ReadonlyMap<string, number> 
   return known;
 }
 
-function checkPattern({ name, host }: NodeConfig, path: Path, report: Report): void {
+/** Reports a name with `*` that matches hosts of strangers. */
+export function checkPattern(
+  { name, host }: Pick<NodeConfig, 'name' | 'host'>,
+  path: Path,
+  namePath: Path,
+  report: Report,
+): void {
   if (!name.includes('*')) return;
   if (host !== undefined) {
     report.problem(
@@ -109,7 +123,7 @@ function checkPattern({ name, host }: NodeConfig, path: Path, report: Report): v
   const hint = hintForPattern(name);
   if (hint === undefined) return;
   report.problem(
-    [...path, 'name'],
+    namePath,
     'this matches hosts of strangers, to which the directory could then send logins',
     hint,
   );
@@ -126,12 +140,14 @@ function hintForPattern(name: string): string | undefined {
   return isDomain ? undefined : 'a name that ends in a domain of yours, as *.mail.example.org';
 }
 
-function defaultTrust({ kind }: NodeConfig): NodeConfig['trust'] {
+/** The usual trust of a kind of node; `undefined` where there is none. */
+export function defaultTrust({ kind }: Pick<NodeConfig, 'kind'>): NodeConfig['trust'] {
   if (kind === 'generic') return undefined;
   return kind === 'courier' ? 'cram-sha256' : 'scram-sha-256';
 }
 
-function defaultRequires(written: NodeConfig): readonly string[] {
+/** What a node must be told, where nothing is written. */
+export function defaultRequires(written: Pick<NodeConfig, 'kind' | 'trust'>): readonly string[] {
   return written.kind === 'generic' || written.trust === 'replay' ? [] : ['home', 'uid', 'gid'];
 }
 

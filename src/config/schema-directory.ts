@@ -4,7 +4,8 @@ import { domains, forward } from './schema-forward.ts';
 import { httpSchema } from './schema-http.ts';
 import { delay, duration, file, host } from './values.ts';
 
-const attribute = z
+/** The name of an attribute. */
+export const attribute = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9.;-]*$/, { error: 'this is not the name of an attribute' });
 const meaning = z.enum(['active', 'disabled', 'held', 'locked']);
@@ -110,16 +111,12 @@ const cacheSchema = z.strictObject({
   entries: z.int().min(1).max(1_000_000).default(20_000).describe('so many of each are remembered'),
 });
 
-const ldapSchema = z.strictObject({
-  kind: z.literal('ldap'),
+/** How LDAP servers are reached, and as whom. */
+export const connectionShape = {
   urls: z
     .array(z.string().regex(/^ldaps?:\/\/[^/?#\s@]+\/?$/, { error: 'this is not the URL of an LDAP server' }))
     .min(1)
     .describe('servers with the same data, as ldap://host or ldaps://host:port'),
-  order: z
-    .enum(['failover', 'roundRobin'])
-    .default('failover')
-    .describe('failover (the first server that is up) or roundRobin (each in turn)'),
   startTls: z
     .boolean()
     .default(false)
@@ -135,6 +132,17 @@ const ldapSchema = z.strictObject({
   insecure: z.boolean().default(false).describe('sends passwords to a server on another host in clear text'),
   bindDn: z.string().min(1).optional().describe('DN that searches; anonymous if it is left out'),
   passwordFile: file.optional().describe("file with the bindDn's password"),
+  connect: duration.prefault('2s').describe('how long connecting to a server may take'),
+  operation: duration.prefault('3s').describe('how long one operation of a server may take'),
+};
+
+const ldapSchema = z.strictObject({
+  kind: z.literal('ldap'),
+  ...connectionShape,
+  order: z
+    .enum(['failover', 'roundRobin'])
+    .default('failover')
+    .describe('failover (the first server that is up) or roundRobin (each in turn)'),
   verify: z
     .enum(['bind', 'hash', 'node'])
     .default('bind')
@@ -143,8 +151,6 @@ const ldapSchema = z.strictObject({
     ),
   readPasswords,
   allowCleartext,
-  connect: duration.prefault('2s').describe('how long connecting to a server may take'),
-  operation: duration.prefault('3s').describe('how long one operation of a server may take'),
   maxBinds: z
     .int()
     .min(1)

@@ -6,6 +6,7 @@ import { groupSchema } from './schema-group.ts';
 import { listenerSchema, listenerTlsDefaults } from './schema-listener.ts';
 import { delegateSchema, namesSchema } from './schema-names.ts';
 import { nodeSchema } from './schema-node.ts';
+import { nodesFromSchema } from './schema-nodes-from.ts';
 import { oauthSchema } from './schema-oauth.ts';
 import { throttleSchema } from './schema-throttle.ts';
 import { delay, duration, file, listeningPort, network, proxyName } from './values.ts';
@@ -113,7 +114,8 @@ export const configSchema = z.strictObject({
     .array(directorySchema)
     .min(1)
     .describe('where accounts are: the first one whose domains fit a login is asked'),
-  nodes: z.array(nodeSchema).min(1).describe('the mail servers that may be connected to'),
+  nodes: z.array(nodeSchema).default([]).describe('the mail servers that may be connected to'),
+  nodesFrom: nodesFromSchema.optional().describe('more of them, as entries of an LDAP directory'),
   groups: z.array(groupSchema).default([]).describe('nodes that serve users together, behind one name'),
   times: timesSchema.prefault({}).describe('how long things may take'),
   limits: limitsSchema.prefault({}).describe('how much is taken on'),

@@ -25,6 +25,17 @@ export interface NodeChange {
 /** RFC 1123 names and IPv4 addresses: whoever can edit an entry must not smuggle anything else into a dial. */
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 
+/** Whether a text is an RFC 1123 name or an IPv4 address, in lower case. */
+export function isHostName(text: string): boolean {
+  return HOST_NAME.test(text);
+}
+
+/** What a name with `*` matches: each stands for one label, or a part of one. */
+export function hostPattern(name: string): RegExp {
+  const parts = name.toLowerCase().split('*').map(RegExp.escape);
+  return new RegExp(`^${parts.join('[a-z0-9-]+')}$`);
+}
+
 interface Row {
   readonly settings: NodeSettings;
   readonly prover: Prover;
@@ -46,6 +57,7 @@ export class NodeTable {
   readonly #configured: Rows;
   readonly #sources = new Map<string, { readonly rows: TableRows; readonly clashes: ReadonlySet<string> }>();
   readonly #listeners = new Set<(changes: readonly NodeChange[]) => void>();
+  readonly #awaited = new Set<string>();
   #rows: Rows;
 
   /** @throws {Error} when a node's trust needs TLS and the node has none. */
@@ -83,6 +95,16 @@ export class NodeTable {
     return this.#rows.groups.get(plain(name));
   }
 
+  /** Has names that are unknown be unsaid rather than wrong, until a source has given its rows for the first time. */
+  await(source: string): void {
+    if (!this.#sources.has(source)) this.#awaited.add(source);
+  }
+
+  /** A source that has given nothing yet. */
+  get awaited(): string | undefined {
+    return [...this.#awaited][0];
+  }
+
   /**
    * Puts the rows of a source in the place of all that it gave before. Configuration goes before them, and so does a
    * source that came earlier; a name that matches a pattern of the configuration may be a node's, and no group's.
@@ -96,6 +118,7 @@ export class NodeTable {
     const clashes = merged.clashes.get(source) ?? new Set();
     const changes = changesBetween(this.#rows, merged.rows);
     this.#sources.set(source, { rows, clashes });
+    this.#awaited.delete(source);
     this.#rows = merged.rows;
     if (changes.length > 0) for (const listener of this.#listeners) listener(changes);
     return [...clashes].filter((name) => before?.clashes.has(name) !== true);
@@ -157,10 +180,9 @@ function toRow(settings: NodeSettings): Row {
   if (needsTls(settings.trust) && settings.tls.mode === 'none') {
     throw new Error(`node ${settings.name}: trust ${settings.trust.kind} needs TLS to the node`);
   }
-  const parts = settings.name.toLowerCase().split('*').map(RegExp.escape);
   return {
     settings,
     prover: createProver(settings.trust),
-    pattern: new RegExp(`^${parts.join('[a-z0-9-]+')}$`),
+    pattern: hostPattern(settings.name),
   };
 }

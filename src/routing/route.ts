@@ -34,7 +34,7 @@ export interface RouteTerms {
 /**
  * The way of an account to its home: the members that may serve it, best first. A name that may not be dialled, or a
  * node that must be told what the entry lacks, is passed by where another one may serve.
- * @throws {LoginFailure} noHome, homeNotAllowed, directoryFault when a node must be told what the entry lacks, or
+ * @throws {LoginFailure} noHome, homeNotAllowed, directoryDown while nodes of a directory were never read, directoryFault when a node must be told what the entry lacks, or
  * nodeUnreachable when all of them are down by their state.
  */
 export function planRoute(account: Account, service: string, terms: RouteTerms): Home {
@@ -56,7 +56,7 @@ export function planRoute(account: Account, service: string, terms: RouteTerms):
     return [];
   });
   if (first !== undefined) return [first, ...others];
-  throw new LoginFailure(...whyNowhere(account, service, lacking, passedBy));
+  throw new LoginFailure(...whyNowhere(account, lacking, passedBy, { service, awaited: nodes.awaited }));
 }
 
 /** A login must not go to another server of the node than the one that the directory means. */
@@ -82,14 +82,16 @@ function memberOf(candidate: Candidate, account: Account, service: string): Memb
 
 function whyNowhere(
   { entry, homes }: Account,
-  service: string,
   [lack]: readonly string[],
   passedBy: readonly PassedBy[],
+  { service, awaited }: { service: string; awaited: string | undefined },
 ): [Reason, string] {
   if (lack !== undefined) return ['directoryFault', lack];
   const has = `${entry} has its home on ${homes.join(', ')}`;
   const down = passedBy.filter(({ isDown }) => isDown).map(({ name }) => name);
   if (down.length > 0) return ['nodeUnreachable', `${has}: the state of ${down.join(', ')} is down`];
+  // The name may be right: nobody could read yet whether it is.
+  if (awaited !== undefined) return ['directoryDown', `${has}: the nodes of ${awaited} were never read`];
   return ['homeNotAllowed', `${has}: not in the node table, or there without a ${service} port`];
 }
 

@@ -150,7 +150,13 @@ async function planServers({ ca, nodes, ldap, keys }: ClusterTerms): Promise<Pla
       REPLICA_PASSWORD,
     },
     files: {
-      ...deployed('openldap', ['qmail.schema', 'slapd.conf', 'replica.conf', 'structure.ldif']),
+      ...deployed('openldap', [
+        'qmail.schema',
+        'homing.schema',
+        'slapd.conf',
+        'replica.conf',
+        'structure.ldif',
+      ]),
       ...imageFiles('openldap'),
       ...certificateOf(ca, name),
       'ca.pem': ca.certificate,

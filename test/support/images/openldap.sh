@@ -2,7 +2,7 @@
 # slapd with deploy's files: the master, or with MASTER set a replica of it.
 set -eu
 hashed() { slappasswd -o module-load=argon2 -h '{ARGON2}' -s "$1"; }
-install -m 644 /homing/qmail.schema /etc/ldap/schema/
+install -m 644 /homing/qmail.schema /homing/homing.schema /etc/ldap/schema/
 mkdir -p /etc/ldap/tls /run/slapd
 cp /homing/ca.pem /homing/cert.pem /homing/key.pem /etc/ldap/tls/
 sed "s|@ADMIN_PASSWORD@|$(hashed "$ADMIN_PASSWORD")|" /homing/slapd.conf > /etc/ldap/slapd.conf

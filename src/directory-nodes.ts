@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import type { Directory } from '../auth/directory.ts';
+import type { Entry } from '../auth/entries/entry.ts';
+import { followLdap } from '../auth/ldap/follow.ts';
+import { readAllEntries } from '../auth/ldap/read-all.ts';
+import { LdapUnreachable } from '../auth/ldap/unreachable.ts';
+import { type RefusedEntry, readNodeEntries } from './config/node-entries.ts';
+import type { Observer } from './events.ts';
+import { Following } from './following.ts';
+import type { NodeTable } from './routing/node-table.ts';
+import type { NodesFromSettings } from './settings.ts';
+
+/** More entries than this are not read: a part of them would look as if the others were gone. */
+const MAX_ENTRIES = 10_000;
+/** Changes come in bursts. */
+const DEBOUNCE_MS = 200;
+const MAX_RETRY_MS = 30_000;
+
+/**
+ * Reads the nodes of a directory into the table, once.
+ * @returns the entries that are left out, and why.
+ * @throws {LdapUnreachable} when no server gives them; the table stays as it was then.
+ */
+export async function readNodes(
+  settings: NodesFromSettings,
+  table: NodeTable,
+  signal: AbortSignal,
+): Promise<readonly RefusedEntry[]> {
+  return intoTable(await readAllEntries(settings.source, MAX_ENTRIES, signal), settings, table).refused;
+}
+
+function intoTable(entries: readonly Entry[], { name, entries: terms }: NodesFromSettings, table: NodeTable) {
+  const { rows, refused } = readNodeEntries(entries, terms);
+  const clashes = table.replace(name, rows).map((node) => ({
+    entry: node,
+    detail: 'the configuration has a node, a group or a pattern for this name, which goes before',
+  }));
+  return { rows, refused: [...refused, ...clashes] };
+}
+
+/**
+ * Keeps the table of nodes as the directory has them, until it is disposed of: all are read anew after any change. What
+ * was read last stays while the directory can't be read.
+ */
+export class DirectoryNodes implements AsyncDisposable {
+  readonly #settings: NodesFromSettings;
+  readonly #table: NodeTable;
+  readonly #observe: Observer;
+  readonly #stopping = new AbortController();
+  readonly #following: Following<Pick<Directory, 'follow'>>;
+  #timer: NodeJS.Timeout | undefined;
+  #reading: Promise<void> | undefined;
+  #isOutdated = false;
+  #failures = 0;
+  /** Hash of what is in the table. */
+  #known: string | undefined;
+  #refused: ReadonlySet<string> = new Set();
+
+  constructor(settings: NodesFromSettings, table: NodeTable, observe: Observer) {
+    this.#settings = settings;
+    this.#table = table;
+    this.#observe = observe;
+    table.await(settings.name);
+    const directory: Pick<Directory, 'follow'> = {
+      follow: (signal, tell) => followLdap(settings.source, signal, tell),
+    };
+    this.#following = new Following([{ name: settings.name, directory }], observe);
+    this.#following.subscribe(() => this.#later(DEBOUNCE_MS));
+  }
+
+  /** Reads them now, whether that goes or not; a failure is an event, and tried again. */
+  async read(): Promise<void> {
+    if (this.#reading !== undefined) {
+      this.#isOutdated = true;
+      return await this.#reading;
+    }
+    this.#reading = this.#readUntilFresh();
+    try {
+      await this.#reading;
+    } finally {
+      this.#reading = undefined;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#stopping.abort();
+    await this.#following[Symbol.asyncDispose]();
+    await this.#reading;
+  }
+
+  #later(ms: number): void {
+    if (this.#stopping.signal.aborted || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.read();
+    }, ms).unref();
+  }
+
+  /** Whoever asks while it is read gets what is there then. */
+  async #readUntilFresh(): Promise<void> {
+    do {
+      this.#isOutdated = false;
+      await this.#readAll();
+    } while (this.#isOutdated && !this.#stopping.signal.aborted);
+  }
+
+  async #readAll(): Promise<void> {
+    const { name: directory, source } = this.#settings;
+    try {
+      const entries = await readAllEntries(source, MAX_ENTRIES, this.#stopping.signal);
+      if (!this.#stopping.signal.aborted) this.#take(entries);
+      this.#failures = 0;
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      const isExpected = error instanceof LdapUnreachable;
+      const detail = error instanceof Error ? error.message : String(error);
+      if (!isExpected) this.#observe({ event: 'bug', detail });
+      else if (this.#failures === 0) this.#observe({ event: 'nodesUnreadable', directory, detail });
+      const most = Math.min(source.retryMs * 2 ** this.#failures, MAX_RETRY_MS);
+      this.#failures = Math.min(this.#failures + 1, 20);
+      this.#later(most * (0.5 + Math.random() / 2));
+    }
+  }
+
+  #take(entries: readonly Entry[]): void {
+    const hash = hashOf(entries);
+    if (hash === this.#known && this.#failures === 0) return;
+    const { rows, refused } = intoTable(entries, this.#settings, this.#table);
+    this.#known = hash;
+    this.#tellRefused(refused);
+    const { name: directory } = this.#settings;
+    const groups = rows.groups?.length ?? 0;
+    this.#observe({ event: 'nodesRead', directory, nodes: rows.nodes.length, groups });
+  }
+
+  #tellRefused(refused: readonly RefusedEntry[]): void {
+    const { name: directory } = this.#settings;
+    const told = this.#refused;
+    this.#refused = new Set(refused.map(({ entry, detail }) => `${entry}\n${detail}`));
+    for (const { entry, detail } of refused) {
+      if (!told.has(`${entry}\n${detail}`)) {
+        this.#observe({ event: 'nodeEntryRefused', directory, entry, detail });
+      }
+    }
+  }
+}
+
+function hashOf(entries: readonly Entry[]): string {
+  const hash = createHash('sha256');
+  for (const { dn, attributes } of entries.toSorted((a, b) => (a.dn < b.dn ? -1 : 1))) {
+    hash.update(JSON.stringify([dn, ...attributes]));
+  }
+  return hash.digest('base64');
+}
