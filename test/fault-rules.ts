@@ -31,19 +31,16 @@ export const FAULTS: readonly Rule[] = [
   {
     id: 'F26',
     rule: 'a node dies right behind its OK: the client hears the OK, then the end',
-    untested: 'no test shows it yet',
   },
   { id: 'F27', rule: 'a node resets a session: the client is disconnected, and nothing is invented' },
   { id: 'F28', rule: 'a client resets or ends its session: the node hears the same' },
   {
     id: 'F29',
     rule: 'a client vanishes: keepalive finds out',
-    untested: 'no test shows it yet',
   },
   {
     id: 'F30',
     rule: 'a node freezes behind a session: it waits, others go on, nothing is lost',
-    untested: 'no test shows it yet',
   },
   { id: 'F31', rule: 'a client reads slowly: the node waits, memory does not grow' },
   { id: 'F32', rule: 'octets arrive in any segments: nothing changes' },
@@ -74,7 +71,6 @@ export const FAULTS: readonly Rule[] = [
   {
     id: 'F41',
     rule: 'a second SIGTERM or SIGINT ends the process at once',
-    untested: 'no test shows it yet',
   },
   {
     id: 'F42',
@@ -86,7 +82,6 @@ export const FAULTS: readonly Rule[] = [
   {
     id: 'F45',
     rule: 'the clock jumps: no time runs out, none grows longer',
-    untested: 'no test shows it yet',
   },
   {
     id: 'F46',

@@ -45,6 +45,25 @@ export class CuttableRelay implements AsyncDisposable {
     this.#isCut = false;
   }
 
+  /** Ends all connections as a machine does that lost its memory of them. */
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Takes octets, as the kernel does for a process that froze, and passes none on. */
+  hold(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  release(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  /** How many there are, each of two sockets. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut();
     this.#server.close();

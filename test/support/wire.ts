@@ -93,6 +93,11 @@ export class Wire implements AsyncDisposable {
     return this.#received;
   }
 
+  /** Ends the connection as a machine does that lost its memory of it. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   /** Upgrades to TLS after the protocol's own command was answered. */
   async startTls(ca: string): Promise<void> {
     this.#socket.removeAllListeners();

@@ -1,0 +1,219 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { accounts } from '../support/accounts.ts';
+import { cluster } from '../support/cluster.ts';
+import { CuttableRelay } from '../support/cuttable-relay.ts';
+import { firstSubject, logIn, openSession, type ProtocolName } from '../support/mail-session.ts';
+import { clusterConfig, clusterNode, RunningProxy } from '../support/running-proxy.ts';
+import { Wire } from '../support/wire.ts';
+
+const STORM = 2000;
+const DESCRIPTORS = 4096;
+const NOOP = { imap: 'n NOOP', pop3: 'NOOP' } as const;
+const DONE = { imap: /^n OK/, pop3: /^\+OK/ } as const;
+/** Columns of /proc/net/tcp, and its words for an established connection whose next timer is that of keepalive. */
+const [LOCAL, REMOTE, STATE, TIMER] = [1, 2, 3, 5];
+const [ESTABLISHED, KEEPALIVE] = ['01', '02'];
+const TICKS_A_SECOND = 100;
+
+/** A proxy in front of bob's home behind a wire that can fail, and of alice's, which nothing happens to. */
+async function beside() {
+  const relay = await CuttableRelay.start(cluster().nodes['node-b'].imaps);
+  const pop3 = await CuttableRelay.start(cluster().nodes['node-b'].pop3s);
+  const nodes = [
+    clusterNode(cluster(), 'node-a'),
+    clusterNode(cluster(), 'node-b', { ports: { imap: relay.port, pop3: pop3.port } }),
+  ];
+  const proxy = await RunningProxy.start(clusterConfig(cluster(), { nodes, admin: { port: 0 } }));
+  return {
+    proxy,
+    relays: { imap: relay, pop3 },
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]();
+      await relay[Symbol.asyncDispose]();
+      await pop3[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function greeted(proxy: RunningProxy, protocol: ProtocolName): Promise<Wire> {
+  return await openSession(protocol, { port: proxy.port(protocol, 'none'), tls: 'none', ca: '' });
+}
+
+async function session(proxy: RunningProxy, protocol: ProtocolName, user: 'alice' | 'bob'): Promise<Wire> {
+  const wire = await greeted(proxy, protocol);
+  expect(await logIn(protocol, wire, accounts[user].mail, accounts[user].password)).toMatch(/^(?:l |\+)OK/);
+  return wire;
+}
+
+async function metrics(proxy: RunningProxy): Promise<string> {
+  const { port } = await proxy.event('adminListening');
+  return await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}
+
+/** Seconds to the next keepalive probe of each established connection of these ends; none where there is no such timer. */
+function keepalives(column: number, port: number): (number | 'none')[] {
+  const end = port.toString(16).toUpperCase().padStart(4, '0');
+  const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1);
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter((row) => row[STATE] === ESTABLISHED && row[column]?.endsWith(`:${end}`) === true)
+    .map((row) => {
+      const [kind, ticks] = row[TIMER]?.split(':') ?? [];
+      return kind === KEEPALIVE ? Number.parseInt(ticks ?? '', 16) / TICKS_A_SECOND : 'none';
+    });
+}
+
+describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
+  it.each(['reset', 'closed'] as const)(
+    'F27 ends without a word where the node %s it, and no other one does',
+    async (how) => {
+      await using here = await beside();
+      await using other = await session(here.proxy, protocol, 'alice');
+      await using wire = await session(here.proxy, protocol, 'bob');
+
+      if (how === 'reset') here.relays[protocol].reset();
+      else here.relays[protocol].cut();
+
+      expect(await wire.closed()).not.toContain('BYE');
+      expect(await here.proxy.event('sessionEnd', { user: 'bob' })).toMatchObject({
+        endedBy: 'node',
+        how,
+        protocol,
+      });
+      expect(await metrics(here.proxy)).toMatch(
+        new RegExp(`^homing_session_ends_total\\{protocol="${protocol}",by="node",how="${how}"\\} 1$`, 'm'),
+      );
+      expect(await firstSubject(protocol, other)).toBe('on node-a');
+    },
+  );
+
+  it.each(['reset', 'closed'] as const)('F28 is left at the node when its client %s it', async (how) => {
+    await using here = await beside();
+    await using other = await session(here.proxy, protocol, 'alice');
+    await using wire = await session(here.proxy, protocol, 'bob');
+
+    if (how === 'reset') wire.reset();
+    else await wire[Symbol.asyncDispose]();
+
+    expect(await here.proxy.event('sessionEnd', { user: 'bob' })).toMatchObject({
+      endedBy: 'client',
+      how,
+      protocol,
+    });
+    await expect.poll(() => here.relays[protocol].connections).toBe(0);
+    expect(await metrics(here.proxy)).toMatch(
+      new RegExp(`^homing_session_ends_total\\{protocol="${protocol}",by="client",how="${how}"\\} 1$`, 'm'),
+    );
+    expect(await firstSubject(protocol, other)).toBe('on node-a');
+  });
+
+  // That nobody is there shows at the end of ten probes, which the kernel sends; what is ours is to ask for them.
+  it.runIf(process.platform === 'linux')(
+    'F29 is watched by keepalive on both sides, from 5 minutes on',
+    async () => {
+      await using here = await beside();
+      await using _wire = await session(here.proxy, protocol, 'bob');
+
+      for (const [column, port] of [
+        [LOCAL, here.proxy.port(protocol, 'none')],
+        [REMOTE, here.relays[protocol].port],
+      ] as const) {
+        await expect.poll(() => keepalives(column, port)).toEqual([expect.any(Number)]);
+        expect(keepalives(column, port)[0]).toBeLessThanOrEqual(300);
+      }
+    },
+  );
+
+  it('F30 waits for a node that froze, while others go on, and loses nothing', async () => {
+    await using here = await beside();
+    await using other = await session(here.proxy, protocol, 'alice');
+    await using wire = await session(here.proxy, protocol, 'bob');
+
+    here.relays[protocol].hold();
+    wire.send(NOOP[protocol]);
+    expect(await firstSubject(protocol, other)).toBe('on node-a');
+    expect(await metrics(here.proxy)).toMatch(
+      new RegExp(`^homing_sessions\\{protocol="${protocol}"\\} 2$`, 'm'),
+    );
+    here.relays[protocol].release();
+
+    expect(await wire.line()).toMatch(DONE[protocol]);
+    expect(here.proxy.log.filter(({ event }) => event === 'sessionEnd')).toEqual([]);
+  });
+
+  it('F33 goes on in a storm of resets, which is a few lines in the log', async () => {
+    await using here = await beside();
+    await using wire = await session(here.proxy, protocol, 'bob');
+    const port = here.proxy.port(protocol, 'none');
+    const levels = new Set(['info', 'warn', 'error']);
+
+    for (let sent = 0; sent < STORM; sent += 100) {
+      await Promise.all(Array.from({ length: 100 }, () => resetAtOnce(port)));
+    }
+
+    expect(await firstSubject(protocol, wire)).toBe('on node-b');
+    await expect
+      .poll(async () => await endsOf(here.proxy), { timeout: 10_000 })
+      .toBeGreaterThanOrEqual(STORM / 2);
+    const lines = here.proxy.log.filter(
+      ({ event, level }) => event === 'connectionEnd' && levels.has(String(level)),
+    );
+    expect(lines.length).toBeLessThan(20);
+  });
+
+  // The proxy refuses clients before descriptors run out (limits.test.ts). Where they do all the same, Node tells of
+  // nothing: the kernel keeps the clients.
+  it('F34 goes on while there is no descriptor left, and clients wait until there is', async () => {
+    await using here = await beside();
+    await using wire = await session(here.proxy, protocol, 'bob');
+
+    limitDescriptors(here.proxy, 1);
+    await using waiting = await Wire.open({ port: here.proxy.port(protocol, 'none') });
+    const subject = await firstSubject(protocol, wire);
+    limitDescriptors(here.proxy, DESCRIPTORS);
+    await waiting.line();
+    await logIn(protocol, waiting, accounts.alice.mail, accounts.alice.password);
+
+    expect(subject).toBe('on node-b');
+    expect(await firstSubject(protocol, waiting)).toBe('on node-a');
+    expect(here.proxy.log.filter(({ event }) => event === 'sessionEnd' || event === 'bug')).toEqual([]);
+  });
+
+  it('F40 F41 outlives the first SIGTERM, which nobody new does, and ends at the second', async () => {
+    await using here = await beside();
+    await using waiting = await greeted(here.proxy, protocol);
+    await using wire = await session(here.proxy, protocol, 'bob');
+
+    process.kill(here.proxy.pid, 'SIGTERM');
+
+    expect(await waiting.line()).toMatch(
+      protocol === 'imap' ? /^\* BYE \[UNAVAILABLE\]/ : /^-ERR \[SYS\/TEMP\]/,
+    );
+    await expect(greeted(here.proxy, protocol)).rejects.toThrow('ECONNREFUSED');
+    expect(await firstSubject(protocol, wire)).toBe('on node-b');
+    expect(await here.proxy.signal('SIGTERM')).toBe(143);
+    expect(await wire.closed()).toBe('');
+  });
+});
+
+/** Sets how many files the proxy may open from now on; what is open stays. */
+function limitDescriptors({ pid }: RunningProxy, soft: number): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`]);
+}
+
+/** Connects and resets; resolves when that is done. */
+async function resetAtOnce(port: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.resetAndDestroy());
+    socket.on('error', () => undefined).once('close', () => resolve());
+  });
+}
+
+/** How many connections ended without a session, or were not let in. */
+async function endsOf(proxy: RunningProxy): Promise<number> {
+  const lines = (await metrics(proxy)).match(/^homing_connection(?:_ends|s_refused)_total\S* \d+$/gm) ?? [];
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
