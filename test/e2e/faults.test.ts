@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { accounts } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
 import { CuttableRelay } from '../support/cuttable-relay.ts';
-import { firstSubject, logIn, openSession, type ProtocolName } from '../support/mail-session.ts';
+import { greeted, liveSession, metricsOf } from '../support/live-sessions.ts';
+import { firstSubject, logIn } from '../support/mail-session.ts';
 import { clusterConfig, clusterNode, RunningProxy } from '../support/running-proxy.ts';
+import { resetAtOnce } from '../support/sockets.ts';
 import { Wire } from '../support/wire.ts';
 
 const STORM = 2000;
@@ -38,21 +39,6 @@ async function beside() {
   };
 }
 
-async function greeted(proxy: RunningProxy, protocol: ProtocolName): Promise<Wire> {
-  return await openSession(protocol, { port: proxy.port(protocol, 'none'), tls: 'none', ca: '' });
-}
-
-async function session(proxy: RunningProxy, protocol: ProtocolName, user: 'alice' | 'bob'): Promise<Wire> {
-  const wire = await greeted(proxy, protocol);
-  expect(await logIn(protocol, wire, accounts[user].mail, accounts[user].password)).toMatch(/^(?:l |\+)OK/);
-  return wire;
-}
-
-async function metrics(proxy: RunningProxy): Promise<string> {
-  const { port } = await proxy.event('adminListening');
-  return await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-}
-
 /** Seconds to the next keepalive probe of each established connection of these ends; none where there is no such timer. */
 function keepalives(column: number, port: number): (number | 'none')[] {
   const end = port.toString(16).toUpperCase().padStart(4, '0');
@@ -71,8 +57,8 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
     'F27 ends without a word where the node %s it, and no other one does',
     async (how) => {
       await using here = await beside();
-      await using other = await session(here.proxy, protocol, 'alice');
-      await using wire = await session(here.proxy, protocol, 'bob');
+      await using other = await liveSession(here.proxy, protocol, 'alice');
+      await using wire = await liveSession(here.proxy, protocol, 'bob');
 
       if (how === 'reset') here.relays[protocol].reset();
       else here.relays[protocol].cut();
@@ -83,7 +69,7 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
         how,
         protocol,
       });
-      expect(await metrics(here.proxy)).toMatch(
+      expect(await metricsOf(here.proxy)).toMatch(
         new RegExp(`^homing_session_ends_total\\{protocol="${protocol}",by="node",how="${how}"\\} 1$`, 'm'),
       );
       expect(await firstSubject(protocol, other)).toBe('on node-a');
@@ -92,8 +78,8 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
 
   it.each(['reset', 'closed'] as const)('F28 is left at the node when its client %s it', async (how) => {
     await using here = await beside();
-    await using other = await session(here.proxy, protocol, 'alice');
-    await using wire = await session(here.proxy, protocol, 'bob');
+    await using other = await liveSession(here.proxy, protocol, 'alice');
+    await using wire = await liveSession(here.proxy, protocol, 'bob');
 
     if (how === 'reset') wire.reset();
     else await wire[Symbol.asyncDispose]();
@@ -104,7 +90,7 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
       protocol,
     });
     await expect.poll(() => here.relays[protocol].connections).toBe(0);
-    expect(await metrics(here.proxy)).toMatch(
+    expect(await metricsOf(here.proxy)).toMatch(
       new RegExp(`^homing_session_ends_total\\{protocol="${protocol}",by="client",how="${how}"\\} 1$`, 'm'),
     );
     expect(await firstSubject(protocol, other)).toBe('on node-a');
@@ -115,7 +101,7 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
     'F29 is watched by keepalive on both sides, from 5 minutes on',
     async () => {
       await using here = await beside();
-      await using _wire = await session(here.proxy, protocol, 'bob');
+      await using _wire = await liveSession(here.proxy, protocol, 'bob');
 
       for (const [column, port] of [
         [LOCAL, here.proxy.port(protocol, 'none')],
@@ -129,13 +115,13 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
 
   it('F30 waits for a node that froze, while others go on, and loses nothing', async () => {
     await using here = await beside();
-    await using other = await session(here.proxy, protocol, 'alice');
-    await using wire = await session(here.proxy, protocol, 'bob');
+    await using other = await liveSession(here.proxy, protocol, 'alice');
+    await using wire = await liveSession(here.proxy, protocol, 'bob');
 
     here.relays[protocol].hold();
     wire.send(NOOP[protocol]);
     expect(await firstSubject(protocol, other)).toBe('on node-a');
-    expect(await metrics(here.proxy)).toMatch(
+    expect(await metricsOf(here.proxy)).toMatch(
       new RegExp(`^homing_sessions\\{protocol="${protocol}"\\} 2$`, 'm'),
     );
     here.relays[protocol].release();
@@ -146,7 +132,7 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
 
   it('F33 goes on in a storm of resets, which is a few lines in the log', async () => {
     await using here = await beside();
-    await using wire = await session(here.proxy, protocol, 'bob');
+    await using wire = await liveSession(here.proxy, protocol, 'bob');
     const port = here.proxy.port(protocol, 'none');
     const levels = new Set(['info', 'warn', 'error']);
 
@@ -168,7 +154,7 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
   // nothing: the kernel keeps the clients.
   it('F34 goes on while there is no descriptor left, and clients wait until there is', async () => {
     await using here = await beside();
-    await using wire = await session(here.proxy, protocol, 'bob');
+    await using wire = await liveSession(here.proxy, protocol, 'bob');
 
     limitDescriptors(here.proxy, 1);
     await using waiting = await Wire.open({ port: here.proxy.port(protocol, 'none') });
@@ -185,7 +171,7 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
   it('F40 F41 outlives the first SIGTERM, which nobody new does, and ends at the second', async () => {
     await using here = await beside();
     await using waiting = await greeted(here.proxy, protocol);
-    await using wire = await session(here.proxy, protocol, 'bob');
+    await using wire = await liveSession(here.proxy, protocol, 'bob');
 
     process.kill(here.proxy.pid, 'SIGTERM');
 
@@ -204,16 +190,8 @@ function limitDescriptors({ pid }: RunningProxy, soft: number): void {
   execFileSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`]);
 }
 
-/** Connects and resets; resolves when that is done. */
-async function resetAtOnce(port: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.resetAndDestroy());
-    socket.on('error', () => undefined).once('close', () => resolve());
-  });
-}
-
 /** How many connections ended without a session, or were not let in. */
 async function endsOf(proxy: RunningProxy): Promise<number> {
-  const lines = (await metrics(proxy)).match(/^homing_connection(?:_ends|s_refused)_total\S* \d+$/gm) ?? [];
+  const lines = (await metricsOf(proxy)).match(/^homing_connection(?:_ends|s_refused)_total\S* \d+$/gm) ?? [];
   return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }

@@ -40,3 +40,11 @@ export async function readAll(socket: Socket): Promise<Buffer> {
 export function sha256(octets: Buffer): string {
   return createHash('sha256').update(octets).digest('hex');
 }
+
+/** Connects to a port of this machine and resets that connection; resolves when it is gone. */
+export async function resetAtOnce(port: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.resetAndDestroy());
+    socket.on('error', () => undefined).once('close', () => resolve());
+  });
+}
