@@ -265,6 +265,11 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     },
     limits,
     health: { probe: data.health.probe, everyMs: data.health.every, all: data.health.all },
+    endSessions: {
+      movedWithinMs: data.endSessions.movedWithin,
+      disabled: data.endSessions.disabled,
+      passwordChanged: data.endSessions.passwordChanged,
+    },
     sourceAddresses: data.sourceAddresses,
     names: buildNames(names),
     delegates: data.delegates,

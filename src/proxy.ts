@@ -2,23 +2,26 @@ import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { CertificateStore } from './certificates.ts';
+import { Changes } from './changes.ts';
 import type { Connections } from './connection-metrics.ts';
 import { sessionsByDescriptors } from './descriptors.ts';
 import { DirectoryNodes } from './directory-nodes.ts';
 import { EndSpread } from './end-spread.ts';
 import type { Listening, Observer } from './events.ts';
+import type { Following } from './following.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { scramSupport } from './mechanisms.ts';
 import type { HomeTerms } from './member-login.ts';
 import { startProbes } from './probe.ts';
 import { PROTOCOLS } from './protocols.ts';
+import { Recheck } from './recheck.ts';
 import { Breakers } from './routing/breakers.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Turns } from './routing/turns.ts';
 import { Ways } from './routing/ways.ts';
 import { Listener } from './server.ts';
 import { Sessions } from './sessions.ts';
-import type { HealthSettings, LimitSettings, Settings } from './settings.ts';
+import type { HealthSettings, LimitSettings, SessionEndSettings, Settings } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';
 import { tryWrongProof } from './trust-check.ts';
 import { TrustWatch, type TrustWatchTerms } from './trust-watch.ts';
@@ -44,14 +47,17 @@ export interface ProxyParts {
   readonly throttle?: Throttle | undefined;
   /** Whose tokens are taken; `undefined` where tokens let nobody in. */
   readonly oauth?: MechanismParts['oauth'];
+  /** Tells of the directories' changes; sessions go on whatever they are if it's left out. */
+  readonly following?: Pick<Following, 'subscribe'>;
 }
 
+const DEFAULT_ENDS: SessionEndSettings = { movedWithinMs: 60_000, disabled: true, passwordChanged: false };
 const LOGINS_ALONE: HealthSettings = { probe: 'off', everyMs: 5000, all: false };
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
 export async function startProxy(
   settings: Settings,
-  { authenticator, observe, throttle, oauth }: ProxyParts,
+  { authenticator, observe, throttle, oauth, following }: ProxyParts,
 ): Promise<ProxyServer> {
   const listening: Listening[] = [];
   const { limits } = settings;
@@ -64,6 +70,31 @@ export async function startProxy(
   const trustWatch = watchTrust(settings, { times: settings.times, leadsToUs, ways }, observe);
   const health = settings.health ?? LOGINS_ALONE;
   const breakers = new Breakers({ observe, retryMs: health.everyMs });
+  const userSessions = new UserSessions({
+    perUser: limits.sessionsPerUser,
+    perUserAndAddress: limits.sessionsPerUserAndAddress,
+  });
+  using starting = new DisposableStack();
+  const recheck = starting.use(
+    new Recheck({
+      directoryMs: settings.times.directoryMs,
+      judge: (session, account) => changes.judge(session, account),
+      onBug: (error) =>
+        observe({
+          event: 'bug',
+          detail: String(error),
+          ...(error instanceof Error && error.stack !== undefined && { stack: error.stack }),
+        }),
+    }),
+  );
+  const changes = new Changes({
+    sessions: userSessions,
+    settings: settings.endSessions ?? DEFAULT_ENDS,
+    recheck,
+    nodes,
+    health: breakers,
+  });
+  starting.use(following?.subscribe(changes.take));
   const context = {
     authenticator,
     trustWatch,
@@ -75,10 +106,8 @@ export async function startProxy(
       max: limits.unauthenticated,
       isShared: (ip) => settings.balancers?.has(ip) === true || throttle?.isExempt(ip) === true,
     }),
-    userSessions: new UserSessions({
-      perUser: limits.sessionsPerUser,
-      perUserAndAddress: limits.sessionsPerUserAndAddress,
-    }),
+    userSessions,
+    changes,
     nodes,
     health: breakers,
     endSpread: new EndSpread({ spreadMs: settings.times.spreadMs ?? 0 }),
@@ -123,11 +152,13 @@ export async function startProxy(
     const node = nodes.find(name);
     if (node !== undefined) trustWatch?.watch(node);
   }
+  const acting = starting.move();
   const stop = async (graceMs: number): Promise<void> => {
     observe({ event: 'stopping', sessions: sessions.size });
     certificates[Symbol.dispose]();
     probes?.[Symbol.dispose]();
     trustWatch?.[Symbol.dispose]();
+    acting.dispose();
     for (const listener of listeners) {
       listener.close();
     }

@@ -3,6 +3,7 @@ import type { LoginGuard } from '../auth/directory.ts';
 import { Channel } from '../protocols/channel.ts';
 import type { Frontend, FrontendTerms, MailProtocol } from '../protocols/protocol.ts';
 import type { Transport } from '../protocols/transport.ts';
+import type { Changes } from './changes.ts';
 import type { EndSpread } from './end-spread.ts';
 import type { Observer } from './events.ts';
 import { contextOf, type LoginTerms } from './login.ts';
@@ -21,6 +22,7 @@ export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'extern
   readonly throttle: Throttle | undefined;
   readonly waiting: Waiting;
   readonly userSessions: UserSessions;
+  readonly changes: Changes;
   /** Spreads what clients notice of a node's death; they all notice at once if it is left out. */
   readonly endSpread?: EndSpread;
 }

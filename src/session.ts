@@ -25,6 +25,7 @@ interface Relayed {
 export class Session {
   readonly #connection: Connection;
   #attempts = 0;
+  #changesBefore = 0;
 
   constructor(accepted: Accepted, terms: SessionTerms, context: SessionContext) {
     this.#connection = {
@@ -72,6 +73,8 @@ export class Session {
     const { report, earlyEnd } = this.#connection;
     for (;;) {
       earlyEnd.enter('waiting');
+      // A mechanism may look the account up before it comes to a proof.
+      this.#changesBefore = this.#connection.context.changes.count;
       const next = await admitted.frontend.next();
       earlyEnd.enter('loggingIn');
       switch (next.kind) {
@@ -124,6 +127,7 @@ export class Session {
     let session: UserSession | undefined;
     const enter: LoginConnection['enter'] = (owner) => {
       session = counted.use(context.userSessions.enter({ ...owner, service: protocol.name, ip: client.ip }));
+      context.changes.catchUp(session, this.#changesBefore);
     };
     opened.use(counted);
     const origin = { protocol, domains, client, listener, guard: watch };

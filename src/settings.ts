@@ -24,6 +24,8 @@ export interface Settings {
   readonly limits: LimitSettings;
   /** Logins alone find out, if it is left out. */
   readonly health?: HealthSettings;
+  /** What ends sessions that go on; a moved, disabled or removed user does if it is left out. */
+  readonly endSessions?: SessionEndSettings;
   /** IP addresses of ours that connections to nodes leave from in turn; none lets the system choose. */
   readonly sourceAddresses?: readonly string[];
   readonly names: NameOptions;
@@ -231,6 +233,16 @@ export interface HealthSettings {
   readonly everyMs: number;
   /** Whether all nodes are probed as often, down or not. */
   readonly all: boolean;
+}
+
+/** When sessions end that could go on. */
+export interface SessionEndSettings {
+  /** How long those of a user may go on who was moved; they end as soon as they are quiet. */
+  readonly movedWithinMs: number;
+  /** Whether those of a user end who was disabled or removed. */
+  readonly disabled: boolean;
+  /** Whether those end that began by a password which was changed. */
+  readonly passwordChanged: boolean;
 }
 
 export interface LimitSettings {

@@ -92,7 +92,7 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
   const { settings, stopMs } = config;
   using signal = stopSignal();
   await using directories = openDirectories(config.directories, settings, observe);
-  await using _following = directories.follow();
+  await using following = directories.follow();
   using tokens = config.oauth && openTokenProviders(config.oauth);
   const oauth = config.oauth && tokens && { hosts: config.oauth.hosts, tokens };
   const proxy = await startProxy(settings, {
@@ -100,6 +100,7 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
     observe,
     throttle,
     oauth,
+    following,
   });
   metrics.watchConnections(() => proxy.connections());
   metrics.watchAnswers(() => directories.answers());

@@ -77,6 +77,21 @@ const healthSchema = z.strictObject({
   all: z.boolean().default(false).describe('whether nodes that work are probed as often too'),
 });
 
+const endSessionsSchema = z.strictObject({
+  movedWithin: duration
+    .prefault('60s')
+    .describe(
+      'how long sessions of a moved or held user may go on; they end as soon as nothing is said for 2s',
+    ),
+  disabled: z.boolean().default(true).describe('whether the sessions of a disabled or removed user end'),
+  passwordChanged: z
+    .boolean()
+    .default(false)
+    .describe(
+      'whether sessions end when their password is changed; LDAP servers tell by pwdChangedTime, pwdLastSet',
+    ),
+});
+
 const logSchema = z.strictObject({
   level: z
     .enum(['error', 'warn', 'info', 'debug'])
@@ -120,6 +135,9 @@ export const configSchema = z.strictObject({
   times: timesSchema.prefault({}).describe('how long things may take'),
   limits: limitsSchema.prefault({}).describe('how much is taken on'),
   health: healthSchema.prefault({}).describe('how it is found out whether nodes work'),
+  endSessions: endSessionsSchema
+    .prefault({})
+    .describe('what ends sessions that go on, when the directory tells of it (follow)'),
   sourceAddresses: z
     .array(z.union([z.ipv4(), z.ipv6()], { error: 'this is not an IP address' }))
     .default([])

@@ -1,0 +1,86 @@
+import { Attribute, Change, Client } from 'ldapts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PEOPLE } from '../support/accounts.ts';
+import { cluster } from '../support/cluster.ts';
+import { logIn, openSession } from '../support/mail-session.ts';
+import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
+
+let admin: Client;
+let proxy: RunningProxy;
+beforeAll(async () => {
+  admin = new Client({ url: `ldap://127.0.0.1:${cluster().ldap.master.ldap}`, timeout: 5000 });
+  await admin.startTLS({ ca: cluster().ca, host: 'localhost' });
+  await admin.bind(cluster().admin.dn, cluster().admin.password);
+  proxy = await RunningProxy.start(clusterConfig(cluster(), { endSessions: { movedWithin: '10s' } }));
+  await proxy.events('followState', { following: 'sync' }, 1);
+});
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await admin.unbind();
+});
+
+const PASSWORD = 'move-me';
+let count = 0;
+
+/** A new account on node-a, which is gone in the end. */
+async function person() {
+  count += 1;
+  const uid = `moved-${process.pid}-${count}`;
+  const dn = `uid=${uid},${PEOPLE}`;
+  await admin.add(dn, {
+    objectClass: ['inetOrgPerson', 'posixAccount', 'qmailUser'],
+    uid,
+    cn: uid,
+    sn: uid,
+    mail: `${uid}@example.org`,
+    mailHost: 'node-a.example.org',
+    homeDirectory: `/srv/mail/${uid}`,
+    uidNumber: '5000',
+    gidNumber: '5000',
+    accountStatus: 'active',
+    userPassword: PASSWORD,
+  });
+  const set = (type: string, value: string) =>
+    admin.modify(
+      dn,
+      new Change({ operation: 'replace', modification: new Attribute({ type, values: [value] }) }),
+    );
+  return { uid, set, [Symbol.asyncDispose]: () => admin.del(dn) };
+}
+
+async function open() {
+  return await openSession('imap', {
+    port: proxy.port('imap', 'implicit'),
+    tls: 'implicit',
+    ca: cluster().ca,
+  });
+}
+
+describe('a user with an open session', () => {
+  it('who is moved logs in at his new home, and his session ends quietly', async () => {
+    await using user = await person();
+    await using wire = await open();
+    expect(await logIn('imap', wire, user.uid, PASSWORD)).toMatch(/^l OK/);
+    await user.set('mailHost', 'node-b.example.org');
+    await using next = await open();
+    expect(await logIn('imap', next, user.uid, PASSWORD)).toMatch(/^l OK/);
+
+    const [, second] = await proxy.events('login', { user: user.uid, result: 'ok' }, 2);
+    const [end] = await proxy.events('sessionEnd', { user: user.uid }, 1);
+    expect(second).toMatchObject({ node: 'node-b.example.org' });
+    expect(end).toMatchObject({ node: 'node-a.example.org', how: 'moved', endedBy: 'proxy' });
+    // The new one goes on.
+    next.send('x NOOP');
+    expect(await next.linesUntil(/^x /)).toContainEqual(expect.stringMatching(/^x OK/));
+  });
+
+  it('who is disabled is shut out of it', async () => {
+    await using user = await person();
+    await using wire = await open();
+    expect(await logIn('imap', wire, user.uid, PASSWORD)).toMatch(/^l OK/);
+    await user.set('accountStatus', 'disabled');
+
+    const [end] = await proxy.events('sessionEnd', { user: user.uid }, 1);
+    expect(end).toMatchObject({ how: 'disabled', endedBy: 'proxy' });
+  });
+});
