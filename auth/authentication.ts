@@ -10,18 +10,22 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
+/** An account, and where it is. */
+export interface AdmittedAccount {
+  readonly account: Account;
+  /** Left out where nobody tells of its changes. */
+  readonly directory?: Directory | undefined;
+}
+
 /** What became of a proof. */
 export type Authentication =
-  | {
+  | (AdmittedAccount & {
       readonly kind: 'admitted';
-      readonly account: Account;
-      /** Where it is; left out where nobody tells of its changes. */
-      readonly directory?: Directory | undefined;
       /** The password was not looked at: only a node that judges it by itself may be given this login. */
       readonly unverified: boolean;
       /** Name of the account that proved itself, where it acts for this one. */
       readonly actedBy?: string;
-    }
+    })
   | {
       readonly kind: 'refused';
       readonly reason: Reason;
@@ -31,6 +35,8 @@ export type Authentication =
       readonly actedBy?: string;
       /** What an operator needs to know. */
       readonly detail?: string;
+      /** The account that is held, where the proof was right: its login may wait. */
+      readonly held?: AdmittedAccount;
     };
 
 /** A login that was refused. */

@@ -46,7 +46,9 @@ async function decide(options: DelegateTerms, attempt: Attempt, proved: Proved):
   const target = await targetOf(options, attempt, proved);
   if (target === undefined) {
     const directory = directoryOf(options, proved.login);
-    return refuseBarred(account) ?? { kind: 'admitted', account, directory, unverified };
+    const refused = refuseBarred(account);
+    if (refused?.reason === 'held' && !unverified) return { ...refused, held: { account, directory } };
+    return refused ?? { kind: 'admitted', account, directory, unverified };
   }
   // Whether the other one exists is not told to who may not act for him. Nor may anybody act for others whom nobody
   // has verified.
@@ -63,17 +65,22 @@ async function decide(options: DelegateTerms, attempt: Attempt, proved: Proved):
   const actedBy = account.name;
   attempt.context.trace?.('acts', `${actedBy} may act for ${other.name}`);
   const barred = refuseBarred(other);
+  const directory = directoryOf(options, target.login);
   return (
     refuseBarred(account) ??
     (barred === undefined
       ? {
           kind: 'admitted',
           account: other,
-          directory: directoryOf(options, target.login),
+          directory,
           unverified,
           actedBy,
         }
-      : { ...barred, actedBy })
+      : {
+          ...barred,
+          actedBy,
+          ...(barred.reason === 'held' && { held: { account: other, directory } }),
+        })
   );
 }
 

@@ -35,6 +35,8 @@ export type Proved = Extract<ExchangeOutcome, { readonly kind: 'proof' }>;
 export interface LoginAnswers {
   accepted(welcome: NodeWelcome): string;
   rejected(answer: WireAnswer, reference: string): string;
+  /** A line for a client that has to wait; left out where the protocol has none. */
+  readonly waiting?: string;
   /** Says what the mechanism says last, where that comes before the answer. */
   readonly conclude?: () => Promise<Conclusion>;
   readonly ttl?: number | undefined;
@@ -130,7 +132,7 @@ export class ClientDialogue {
   attempt(
     mechanism: string,
     proof: Proof,
-    { accepted, rejected, conclude = async () => 'received', ttl }: LoginAnswers,
+    { accepted, rejected, waiting, conclude = async () => 'received', ttl }: LoginAnswers,
   ): LoginAttempt {
     this.channel.stopClock();
     return {
@@ -141,6 +143,9 @@ export class ClientDialogue {
       tls: this.channel.tls,
       ttl,
       abandoned: this.channel.abandoned,
+      waiting: () => {
+        if (waiting !== undefined) this.channel.send(waiting);
+      },
       accept: (welcome) => {
         this.channel.send(accepted(welcome));
         return this.channel.detach();

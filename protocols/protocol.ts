@@ -84,6 +84,8 @@ export interface LoginAttempt {
    * right: to be called once, when the login is admitted. The login may only go on when it was received.
    */
   conclude(): Promise<Conclusion>;
+  /** Tells the client that its login takes long, where the protocol can: clients give up what is silent. */
+  waiting(): void;
   /** Tells the client that it is in, and gives up the connection for the relay. */
   accept(welcome: NodeWelcome): Detached;
   /** Tells the client why not; `reference` helps to find the log line. The connection goes on. */

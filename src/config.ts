@@ -260,6 +260,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
       loginWithSpareMs: times.loginWithSpare,
       failureMs: times.failure,
       halfCloseMs: times.halfClose,
+      holdMs: times.hold,
       spreadMs: times.spread,
       trustCheckMs: times.trustCheck === 0 ? undefined : times.trustCheck,
     },

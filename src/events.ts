@@ -142,6 +142,8 @@ export interface LoginEvent extends Connection {
   /** The node's name or pattern in the configuration, for metrics: `node` is as the directory gave it. */
   readonly nodeEntry?: string;
   readonly directoryMs?: number;
+  /** How long it waited as its account was held. */
+  readonly heldMs?: number;
   readonly nodeMs?: number;
   readonly ms: number;
   /** What an operator needs to know of a failure: what was tried, with what. */

@@ -1,6 +1,6 @@
 /** A login on its way home: whose account it is, and which node let it in. */
 
-import { type Authentication, unverifiedDetail } from '../auth/authentication.ts';
+import { type AdmittedAccount, type Authentication, unverifiedDetail } from '../auth/authentication.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { Deadline } from '../auth/deadline.ts';
 import type { LoginContext, LoginGuard } from '../auth/directory.ts';
@@ -9,6 +9,7 @@ import { FRESH_MS, type Proof } from '../auth/sasl.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
 import { Referral } from '../protocols/referral.ts';
+import type { Hold } from './hold.ts';
 import { openHome } from './home.ts';
 import type { HomeTerms } from './member-login.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
@@ -27,6 +28,16 @@ interface Judgeable {
   readonly proofNow: (signal: AbortSignal) => Promise<Proof>;
 }
 
+/** The account is held, and its proof was right. */
+class HeldFailure extends LoginFailure {
+  readonly held: AdmittedAccount;
+
+  constructor(held: AdmittedAccount, detail: string) {
+    super('held', detail);
+    this.held = held;
+  }
+}
+
 type Admission = Extract<Authentication, { kind: 'admitted' }>;
 
 /** What is wrong with an account's home, and not with the nodes there. */
@@ -41,6 +52,8 @@ export interface LoginTerms extends HomeTerms {
   readonly nodes: NodeTable;
   /** Keeps logins from nodes that trust anyone; `undefined` where nobody looks. */
   readonly trustWatch?: Pick<TrustWatch, 'admit'> | undefined;
+  /** Has logins to held accounts wait; they fail if it is left out. */
+  readonly hold?: Pick<Hold, 'wait'>;
 }
 
 /** Where a login came to. */
@@ -133,12 +146,53 @@ async function admit(
   findings: Findings,
 ): Promise<Admission> {
   const { proof } = attempt;
-  const admitted = await authenticate({ attempt, proofNow: async () => proof }, connection, terms, findings);
+  const admitted = await authenticateOrHold(
+    { attempt, proofNow: async () => proof },
+    connection,
+    terms,
+    findings,
+  );
   const toldMs = performance.now();
   await conclude(attempt);
   return proof.kind !== 'proved' || proof.renew === undefined || performance.now() - toldMs < FRESH_MS
     ? admitted
-    : await authenticate({ attempt, proofNow: proof.renew }, connection, terms, findings);
+    : await authenticateOrHold({ attempt, proofNow: proof.renew }, connection, terms, findings);
+}
+
+/** Has a right login wait while its account is held. */
+async function authenticateOrHold(
+  judgeable: Judgeable,
+  connection: LoginConnection,
+  terms: LoginTerms,
+  findings: Findings,
+): Promise<Admission> {
+  try {
+    return await authenticate(judgeable, connection, terms, findings);
+  } catch (error) {
+    if (!(error instanceof HeldFailure) || terms.hold === undefined) throw error;
+    const { attempt } = judgeable;
+    const { actedBy } = findings;
+    const startedMs = performance.now();
+    const login = {
+      service: connection.protocol.name,
+      byOwnPassword: actedBy === undefined,
+      abandoned: attempt.abandoned,
+      tell: () => attempt.waiting(),
+    };
+    try {
+      const account = await terms.hold.wait(error.held, login);
+      const { directory } = error.held;
+      return {
+        kind: 'admitted',
+        account,
+        directory,
+        unverified: false,
+        ...(actedBy !== undefined && { actedBy }),
+      };
+    } finally {
+      findings.heldMs = performance.now() - startedMs;
+    }
+  }
 }
 
 async function authenticate(
@@ -163,7 +217,8 @@ async function authenticate(
     findings.actedBy = result.actedBy;
     if (result.kind === 'refused') {
       findings.user = result.known;
-      throw new LoginFailure(result.reason, result.detail ?? '');
+      const { reason, detail = '', held } = result;
+      throw held === undefined ? new LoginFailure(reason, detail) : new HeldFailure(held, detail);
     }
     findings.user = result.account.name;
     return result;

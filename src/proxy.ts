@@ -9,6 +9,7 @@ import { DirectoryNodes } from './directory-nodes.ts';
 import { EndSpread } from './end-spread.ts';
 import type { Listening, Observer } from './events.ts';
 import type { Following } from './following.ts';
+import { Hold } from './hold.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { scramSupport } from './mechanisms.ts';
 import type { HomeTerms } from './member-login.ts';
@@ -94,7 +95,13 @@ export async function startProxy(
     nodes,
     health: breakers,
   });
+  const hold = new Hold({
+    holdMs: settings.times.holdMs ?? 0,
+    max: limits.held ?? Number.POSITIVE_INFINITY,
+    directoryMs: settings.times.directoryMs,
+  });
   starting.use(following?.subscribe(changes.take));
+  starting.use(following?.subscribe(hold.take));
   const context = {
     authenticator,
     trustWatch,
@@ -108,6 +115,7 @@ export async function startProxy(
     }),
     userSessions,
     changes,
+    hold,
     nodes,
     health: breakers,
     endSpread: new EndSpread({ spreadMs: settings.times.spreadMs ?? 0 }),

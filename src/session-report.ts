@@ -8,9 +8,15 @@ import type { KnownNode } from './routing/node-table.ts';
 
 /** What became known of a login while it was worked on; the log line tells all of it, however it ended. */
 export type Findings = {
-  -readonly [Key in 'user' | 'actedBy' | 'node' | 'nodeEntry' | 'directoryMs' | 'nodeMs' | 'detail']?:
-    | LoginEvent[Key]
-    | undefined;
+  -readonly [Key in
+    | 'user'
+    | 'actedBy'
+    | 'node'
+    | 'nodeEntry'
+    | 'directoryMs'
+    | 'heldMs'
+    | 'nodeMs'
+    | 'detail']?: LoginEvent[Key] | undefined;
 };
 
 /** Tells the observer what happens to one connection, under one session id. */

@@ -221,6 +221,8 @@ export interface TimeSettings {
   readonly trustCheckMs?: number | undefined;
   /** How long the other direction may go on after one side's FIN. */
   readonly halfCloseMs: number;
+  /** How long a login waits whose account is held; 0, or left out, for not at all. */
+  readonly holdMs?: number;
   /** Over how long the clients of a dead node are sent away; 0, or left out, for at once. */
   readonly spreadMs?: number;
 }
@@ -256,6 +258,8 @@ export interface LimitSettings {
   readonly unauthenticatedPerNetwork?: number | undefined;
   /** Logins that connect to one node at the same time. */
   readonly connectingPerNode?: number | undefined;
+  /** Logins that wait as their account is held. */
+  readonly held?: number | undefined;
   readonly sessionsPerUser?: number | undefined;
   readonly sessionsPerUserAndAddress?: number | undefined;
 }

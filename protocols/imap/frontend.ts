@@ -175,6 +175,8 @@ export class ImapFrontend implements Frontend {
   #answers(tag: string): LoginAnswers {
     return {
       ttl: this.#ttl,
+      // RFC 9051 section 7.1.1: an untagged OK is information, and may come at any time.
+      waiting: '* OK Please wait, the mailbox can be used soon.\r\n',
       accepted: (welcome) => this.#accepted(tag, welcome),
       rejected: (answer, reference) => rejected(tag, answer, reference),
     };

@@ -28,6 +28,9 @@ const timesSchema = z.strictObject({
   halfClose: duration
     .prefault('5s')
     .describe('how long a relayed session may go on in one direction after the other has ended'),
+  hold: delay
+    .prefault('60s')
+    .describe('how long a right login waits whose account is held, as while it is moved; 0s for not at all'),
   trustCheck: delay
     .prefault('1h')
     .describe('how often a node is tried whether it refuses a wrong proof; 0s for never'),
@@ -58,6 +61,7 @@ const limitsSchema = z.strictObject({
     .min(1)
     .default(50)
     .describe('logins that connect to one node at the same time; others wait for their turn'),
+  held: z.int().min(1).default(500).describe('logins that wait at the same time as their account is held'),
   sessionsPerUser: z.int().min(1).optional().describe('sessions of one user; no limit if it is left out'),
   sessionsPerUserAndAddress: z
     .int()

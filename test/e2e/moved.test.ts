@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PEOPLE } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
 import { logIn, openSession } from '../support/mail-session.ts';
-import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
+import { clusterConfig, ldapDirectory, RunningProxy } from '../support/running-proxy.ts';
 
 let admin: Client;
 let proxy: RunningProxy;
@@ -11,7 +11,12 @@ beforeAll(async () => {
   admin = new Client({ url: `ldap://127.0.0.1:${cluster().ldap.master.ldap}`, timeout: 5000 });
   await admin.startTLS({ ca: cluster().ca, host: 'localhost' });
   await admin.bind(cluster().admin.dn, cluster().admin.password);
-  proxy = await RunningProxy.start(clusterConfig(cluster(), { endSessions: { movedWithin: '10s' } }));
+  proxy = await RunningProxy.start(
+    clusterConfig(cluster(), {
+      directories: [ldapDirectory(cluster(), { status: STATUS })],
+      endSessions: { movedWithin: '10s' },
+    }),
+  );
   await proxy.events('followState', { following: 'sync' }, 1);
 });
 afterAll(async () => {
@@ -19,6 +24,15 @@ afterAll(async () => {
   await admin.unbind();
 });
 
+const STATUS = [
+  {
+    kind: 'table',
+    attribute: 'accountStatus',
+    values: { active: 'active', disabled: 'disabled', hold: 'held' },
+    absent: 'active',
+    unknown: 'disabled',
+  },
+];
 const PASSWORD = 'move-me';
 let count = 0;
 
@@ -82,5 +96,25 @@ describe('a user with an open session', () => {
 
     const [end] = await proxy.events('sessionEnd', { user: user.uid }, 1);
     expect(end).toMatchObject({ how: 'disabled', endedBy: 'proxy' });
+  });
+
+  it('who is held while his mailbox is moved waits, and is let in at his new home', async () => {
+    await using user = await person();
+    await using wire = await open();
+    expect(await logIn('imap', wire, user.uid, PASSWORD)).toMatch(/^l OK/);
+    await user.set('accountStatus', 'hold');
+    const [end] = await proxy.events('sessionEnd', { user: user.uid }, 1);
+    await using next = await open();
+    const answer = logIn('imap', next, user.uid, PASSWORD);
+    // Who has a wrong password is told so at once, and learns nothing of the hold.
+    await using guess = await open();
+    expect(await logIn('imap', guess, user.uid, 'wrong')).toMatch(/^l NO \[AUTHENTICATIONFAILED\]/);
+    await user.set('mailHost', 'node-b.example.org');
+    await user.set('accountStatus', 'active');
+
+    expect(await answer).toMatch(/^l OK/);
+    const logins = await proxy.events('login', { user: user.uid, result: 'ok' }, 2);
+    expect(end).toMatchObject({ how: 'held', endedBy: 'proxy' });
+    expect(logins[1]).toMatchObject({ node: 'node-b.example.org', heldMs: expect.any(Number) });
   });
 });

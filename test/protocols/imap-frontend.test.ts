@@ -47,6 +47,21 @@ describe('IMAP greeting and capabilities (RFC 9051 7.1, 6.1.1, 11.7)', () => {
   });
 });
 
+describe('an IMAP client whose login takes long (RFC 9051 7.1.1)', () => {
+  it('is told so by an untagged OK, and gets its tagged answer behind', async () => {
+    const transport = new MemoryTransport(true);
+    const frontend = imap.frontend(new Channel(transport), TERMS);
+    transport.feed('a LOGIN u p\r\n');
+    const next = await frontend.next();
+    if (next.kind !== 'login') throw new Error(`${next.kind} instead of a login`);
+    next.waiting();
+    next.waiting();
+    next.reject('unavailable', 'x');
+
+    expect(transport.output).toMatch(/^(\* OK Please wait, [^\r\n]*\r\n){2}a NO \[UNAVAILABLE\]/);
+  });
+});
+
 describe('IMAP commands before login (RFC 9051 6.2)', () => {
   it('I3 answers BAD to commands of other states and goes on', async () => {
     expect(await answer('a SELECT INBOX\r\nb NOOP\r\n')).toMatch(/^a BAD .*\r\nb OK NOOP completed\.\r\n$/);

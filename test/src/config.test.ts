@@ -38,6 +38,7 @@ describe('a configuration file', () => {
       loginWithSpareMs: 5000,
       failureMs: 2000,
       halfCloseMs: 5000,
+      holdMs: 60_000,
       spreadMs: 30_000,
       trustCheckMs: 3_600_000,
     });
@@ -48,6 +49,7 @@ describe('a configuration file', () => {
       unauthenticatedPerAddress: 20,
       unauthenticatedPerNetwork: 80,
       connectingPerNode: 50,
+      held: 500,
     });
   });
 

@@ -92,6 +92,7 @@ async function login(heardMs: number, ...now: readonly string[]) {
     tls: undefined,
     ttl: undefined,
     abandoned: signal,
+    waiting: () => undefined,
     async conclude() {
       vi.advanceTimersByTime(heardMs);
       become(...now);

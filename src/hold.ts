@@ -1,0 +1,116 @@
+import type { AdmittedAccount } from '../auth/authentication.ts';
+import { Deadline } from '../auth/deadline.ts';
+import type { Account, Directory } from '../auth/directory.ts';
+import { concerns, type DirectoryChange } from '../auth/directory-changes.ts';
+import { LoginFailure } from '../auth/failure.ts';
+
+/** Held accounts are looked at again so often, also where nobody tells of changes. */
+const LOOK_MS = 1000;
+/** Clients and the routers between give up sooner than a mailbox is moved. */
+const TELL_MS = 15_000;
+
+export interface HoldTerms {
+  /** The longest wait; 0 for none. */
+  readonly holdMs: number;
+  /** The most that wait at the same time. */
+  readonly max: number;
+  /** Directory work in all for one look. */
+  readonly directoryMs: number;
+}
+
+/** A login that is to wait. */
+export interface HeldLogin {
+  readonly service: string;
+  /** Whether the account's own password let it in. */
+  readonly byOwnPassword: boolean;
+  /** Aborts when the client has left. */
+  readonly abandoned: AbortSignal;
+  /** Tells the client that it is still waited for. */
+  readonly tell: () => void;
+}
+
+interface Waiter extends AdmittedAccount {
+  wake: () => void;
+}
+
+/** Has logins wait whose account is held, as while its mailbox is moved, until it may be used again. */
+export class Hold {
+  readonly #terms: HoldTerms;
+  readonly #waiters = new Set<Waiter>();
+
+  constructor(terms: HoldTerms) {
+    this.#terms = terms;
+  }
+
+  /** Subscribes to the directories. */
+  readonly take = (change: DirectoryChange, directory: Directory): void => {
+    for (const waiter of this.#waiters) {
+      const isConcerned = change.kind === 'doubtful' || concerns(change, waiter.account);
+      if (isConcerned && waiter.directory === directory) waiter.wake();
+    }
+  };
+
+  /**
+   * Waits until the account may log in.
+   * @returns what it is then.
+   * @throws {LoginFailure} `held` when it takes too long or too many wait, `abandoned`, or what the entry says then.
+   */
+  async wait(held: AdmittedAccount, login: HeldLogin): Promise<Account> {
+    const { holdMs, max } = this.#terms;
+    const still = new LoginFailure('held', held.account.bar?.detail ?? '');
+    if (holdMs === 0 || held.directory?.reread === undefined || this.#waiters.size >= max) throw still;
+    const waiter: Waiter = { ...held, wake: () => undefined };
+    using limit = new Deadline(holdMs, login.abandoned);
+    const telling = setInterval(login.tell, TELL_MS);
+    this.#waiters.add(waiter);
+    try {
+      for (;;) {
+        await pause(waiter, limit.signal);
+        if (login.abandoned.aborted) throw new LoginFailure('abandoned', 'the client left while it was held');
+        if (limit.signal.aborted) throw still;
+        const account = await this.#look(held, login, limit.signal);
+        if (account !== undefined) return account;
+      }
+    } finally {
+      clearInterval(telling);
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  /** @returns `undefined` while it is held, or while nobody can tell. */
+  async #look(
+    { account: before, directory }: AdmittedAccount,
+    { service, byOwnPassword }: HeldLogin,
+    signal: AbortSignal,
+  ): Promise<Account | undefined> {
+    using deadline = new Deadline(this.#terms.directoryMs, signal);
+    try {
+      const now = await directory?.reread?.(before.entry, { service }, deadline.signal);
+      // What the proof was of, and the name that was found good, must be the same.
+      if (now === undefined || now.name !== before.name) {
+        throw new LoginFailure('unknownUser', 'the account was removed or renamed while it was held');
+      }
+      if (byOwnPassword && now.passwordVersion !== before.passwordVersion) {
+        throw new LoginFailure('wrongPassword', 'the password was changed while the account was held');
+      }
+      if (now.bar === undefined) return now;
+      if (now.bar.reason === 'held') return undefined;
+      throw new LoginFailure(now.bar.reason, now.bar.detail);
+    } catch (error) {
+      if (error instanceof LoginFailure && error.reason === 'directoryDown') return undefined;
+      throw error;
+    }
+  }
+}
+
+async function pause(waiter: Waiter, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LOOK_MS);
+  const wake = (): void => resolve();
+  waiter.wake = wake;
+  signal.addEventListener('abort', wake);
+  if (signal.aborted) resolve();
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', wake);
+}
