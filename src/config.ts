@@ -268,6 +268,7 @@ function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: r
     health: { probe: data.health.probe, everyMs: data.health.every, all: data.health.all },
     endSessions: {
       movedWithinMs: data.endSessions.movedWithin,
+      movedPerSecond: data.endSessions.movedPerSecond,
       disabled: data.endSessions.disabled,
       passwordChanged: data.endSessions.passwordChanged,
     },

@@ -2,27 +2,25 @@ import { networkInterfaces } from 'node:os';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { CertificateStore } from './certificates.ts';
-import { Changes } from './changes.ts';
 import type { Connections } from './connection-metrics.ts';
 import { sessionsByDescriptors } from './descriptors.ts';
 import { DirectoryNodes } from './directory-nodes.ts';
 import { EndSpread } from './end-spread.ts';
 import type { Listening, Observer } from './events.ts';
 import type { Following } from './following.ts';
-import { Hold } from './hold.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { scramSupport } from './mechanisms.ts';
 import type { HomeTerms } from './member-login.ts';
 import { startProbes } from './probe.ts';
 import { PROTOCOLS } from './protocols.ts';
-import { Recheck } from './recheck.ts';
 import { Breakers } from './routing/breakers.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Turns } from './routing/turns.ts';
 import { Ways } from './routing/ways.ts';
 import { Listener } from './server.ts';
+import { actOnChanges } from './session-changes.ts';
 import { Sessions } from './sessions.ts';
-import type { HealthSettings, LimitSettings, SessionEndSettings, Settings } from './settings.ts';
+import type { HealthSettings, LimitSettings, Settings } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';
 import { tryWrongProof } from './trust-check.ts';
 import { TrustWatch, type TrustWatchTerms } from './trust-watch.ts';
@@ -52,7 +50,6 @@ export interface ProxyParts {
   readonly following?: Pick<Following, 'subscribe'>;
 }
 
-const DEFAULT_ENDS: SessionEndSettings = { movedWithinMs: 60_000, disabled: true, passwordChanged: false };
 const LOGINS_ALONE: HealthSettings = { probe: 'off', everyMs: 5000, all: false };
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
@@ -70,38 +67,19 @@ export async function startProxy(
   const ways = new Ways(settings.sourceAddresses);
   const trustWatch = watchTrust(settings, { times: settings.times, leadsToUs, ways }, observe);
   const health = settings.health ?? LOGINS_ALONE;
-  const breakers = new Breakers({ observe, retryMs: health.everyMs });
+  const noticed: Observer = (event) => {
+    observe(event);
+    if (event.event === 'nodeState' && event.state === 'up') acting.rebalance.returned(event.node);
+  };
+  const breakers = new Breakers({ observe: noticed, retryMs: health.everyMs });
   const userSessions = new UserSessions({
     perUser: limits.sessionsPerUser,
     perUserAndAddress: limits.sessionsPerUserAndAddress,
   });
   using starting = new DisposableStack();
-  const recheck = starting.use(
-    new Recheck({
-      directoryMs: settings.times.directoryMs,
-      judge: (session, account) => changes.judge(session, account),
-      onBug: (error) =>
-        observe({
-          event: 'bug',
-          detail: String(error),
-          ...(error instanceof Error && error.stack !== undefined && { stack: error.stack }),
-        }),
-    }),
+  const acting = starting.use(
+    actOnChanges(settings, { sessions: userSessions, nodes, health: breakers, observe, following }),
   );
-  const changes = new Changes({
-    sessions: userSessions,
-    settings: settings.endSessions ?? DEFAULT_ENDS,
-    recheck,
-    nodes,
-    health: breakers,
-  });
-  const hold = new Hold({
-    holdMs: settings.times.holdMs ?? 0,
-    max: limits.held ?? Number.POSITIVE_INFINITY,
-    directoryMs: settings.times.directoryMs,
-  });
-  starting.use(following?.subscribe(changes.take));
-  starting.use(following?.subscribe(hold.take));
   const context = {
     authenticator,
     trustWatch,
@@ -114,8 +92,8 @@ export async function startProxy(
       isShared: (ip) => settings.balancers?.has(ip) === true || throttle?.isExempt(ip) === true,
     }),
     userSessions,
-    changes,
-    hold,
+    changes: acting.changes,
+    hold: acting.hold,
     nodes,
     health: breakers,
     endSpread: new EndSpread({ spreadMs: settings.times.spreadMs ?? 0 }),
@@ -160,13 +138,13 @@ export async function startProxy(
     const node = nodes.find(name);
     if (node !== undefined) trustWatch?.watch(node);
   }
-  const acting = starting.move();
+  starting.move();
   const stop = async (graceMs: number): Promise<void> => {
     observe({ event: 'stopping', sessions: sessions.size });
     certificates[Symbol.dispose]();
     probes?.[Symbol.dispose]();
     trustWatch?.[Symbol.dispose]();
-    acting.dispose();
+    acting[Symbol.dispose]();
     for (const listener of listeners) {
       listener.close();
     }

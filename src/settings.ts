@@ -241,6 +241,8 @@ export interface HealthSettings {
 export interface SessionEndSettings {
   /** How long those of a user may go on who was moved; they end as soon as they are quiet. */
   readonly movedWithinMs: number;
+  /** How many are moved in a second from a node that drains, or back to one that has returned. */
+  readonly movedPerSecond: number;
   /** Whether those of a user end who was disabled or removed. */
   readonly disabled: boolean;
   /** Whether those end that began by a password which was changed. */

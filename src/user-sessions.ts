@@ -60,9 +60,9 @@ export class UserSessions implements Iterable<UserSession> {
     return [...new Set([...byEntry, ...byId])];
   }
 
-  /** How many this node serves. */
-  countOn(node: string): number {
-    return this.#byNode.count(node);
+  /** Those that this node serves. */
+  on(node: string): readonly UserSession[] {
+    return this.#byNode.get(node);
   }
 
   #check({ account, ip }: SessionOwner): void {

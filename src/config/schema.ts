@@ -87,6 +87,11 @@ const endSessionsSchema = z.strictObject({
     .describe(
       'how long sessions of a moved or held user may go on; they end as soon as nothing is said for 2s',
     ),
+  movedPerSecond: z
+    .number()
+    .min(0.1)
+    .default(20)
+    .describe('sessions that are moved in a second from a node that drains, or home to one that works again'),
   disabled: z.boolean().default(true).describe('whether the sessions of a disabled or removed user end'),
   passwordChanged: z
     .boolean()

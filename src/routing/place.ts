@@ -1,6 +1,6 @@
 import { chooseNodes } from './candidates.ts';
 import type { NodeHealth } from './node-health.ts';
-import type { NodeTable } from './node-table.ts';
+import type { KnownNode, NodeTable } from './node-table.ts';
 
 /** What tells where a user's sessions belong. */
 export interface PlaceTerms {
@@ -15,17 +15,23 @@ export interface Placed {
   readonly node: string | undefined;
 }
 
+/** The node that would be given this user's next session; `undefined` where none would. */
+export function bestPlace(
+  { name, service }: Placed,
+  homes: readonly string[],
+  { nodes, health }: PlaceTerms,
+): KnownNode | undefined {
+  return chooseNodes(name, homes, { service, nodes, health }).candidates[0]?.node;
+}
+
 /**
  * Whether another node is to serve a user by these homes. A login under way went to where it may not belong any more.
  * Where no node may serve him, as the homes are not in the table, his session stays where it is.
  */
-export function servesElsewhere(
-  { name, service, node }: Placed,
-  homes: readonly string[],
-  { nodes, health }: PlaceTerms,
-): boolean {
-  const { candidates, passedBy } = chooseNodes(name, homes, { service, nodes, health });
-  const [best] = candidates;
-  if (best !== undefined) return best.node.name !== node;
+export function servesElsewhere(placed: Placed, homes: readonly string[], terms: PlaceTerms): boolean {
+  const best = bestPlace(placed, homes, terms);
+  if (best !== undefined) return best.name !== placed.node;
+  const { name, service, node } = placed;
+  const { passedBy } = chooseNodes(name, homes, { service, ...terms });
   return passedBy.some(({ isDown }) => isDown) && !passedBy.some((other) => other.name === node);
 }

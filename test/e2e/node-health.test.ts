@@ -42,19 +42,23 @@ describe('a node that goes down', () => {
   });
 });
 
+/** bob's home as a group: a real Dovecot behind a wire that can be cut, and the same as a spare. */
+function configOfTwo(wire: CuttableRelay, changes: Record<string, unknown> = {}) {
+  const first = clusterNode(cluster(), 'node-b', { name: 'first.example.org', ports: { imap: wire.port } });
+  const spare = clusterNode(cluster(), 'node-b', { name: 'spare.example.org' });
+  const members = ['first.example.org', { node: 'spare.example.org', priority: 2 }];
+  return clusterConfig(cluster(), {
+    nodes: [first, spare],
+    // By the name that bob's entry gives.
+    groups: [{ name: 'node-b.example.org', kind: 'replicas', members }],
+    ...changes,
+  });
+}
+
 describe('a home of two nodes', () => {
   it('serves each login by the other node while the first one is down, which is tried for three logins', async () => {
     await using wire = await CuttableRelay.start(cluster().nodes['node-b'].imaps);
-    const first = clusterNode(cluster(), 'node-b', { name: 'first.example.org', ports: { imap: wire.port } });
-    const spare = clusterNode(cluster(), 'node-b', { name: 'spare.example.org' });
-    const members = ['first.example.org', { node: 'spare.example.org', priority: 2 }];
-    await using proxy = await RunningProxy.start(
-      clusterConfig(cluster(), {
-        nodes: [first, spare],
-        // By the name that bob's entry gives.
-        groups: [{ name: 'node-b.example.org', kind: 'replicas', members }],
-      }),
-    );
+    await using proxy = await RunningProxy.start(configOfTwo(wire));
     wire.cut();
 
     for (let count = 0; count < 5; count += 1) expect(await answerTo(proxy)).toMatch(/^l OK/);
@@ -62,5 +66,25 @@ describe('a home of two nodes', () => {
     const logins = await proxy.events('login', { result: 'ok', node: 'spare.example.org' }, 5);
     expect(logins).toHaveLength(5);
     expect(await proxy.events('memberFailed', {}, 3)).toHaveLength(3);
+  });
+
+  it('brings sessions home when the first one works again, quietly', async () => {
+    await using wire = await CuttableRelay.start(cluster().nodes['node-b'].imaps);
+    await using proxy = await RunningProxy.start(configOfTwo(wire, { health: { every: '1s' } }));
+    wire.cut();
+    for (let count = 0; count < 2; count += 1) expect(await answerTo(proxy)).toMatch(/^l OK/);
+    await using session = await openSession('imap', {
+      port: proxy.port('imap', 'none'),
+      tls: 'none',
+      ca: '',
+    });
+    expect(await logIn('imap', session, BOB.mail, BOB.password)).toMatch(/^l OK/);
+    await proxy.event('nodeState', { state: 'down' });
+
+    wire.mend();
+    const [end] = await proxy.events('sessionEnd', { how: 'rebalanced' });
+    expect(end).toMatchObject({ node: 'spare.example.org', endedBy: 'proxy' });
+    expect(await answerTo(proxy)).toMatch(/^l OK/);
+    await proxy.events('login', { result: 'ok', node: 'first.example.org' });
   });
 });

@@ -12,7 +12,12 @@ import { UserSessions } from '../../src/user-sessions.ts';
 
 const HERE = { name: 'here' } as unknown as Directory;
 const OTHER = { name: 'other' } as unknown as Directory;
-const RULES: SessionEndSettings = { movedWithinMs: 60_000, disabled: true, passwordChanged: true };
+const RULES: SessionEndSettings = {
+  movedWithinMs: 60_000,
+  movedPerSecond: 20,
+  disabled: true,
+  passwordChanged: true,
+};
 
 function node(name: string): NodeSettings {
   return {

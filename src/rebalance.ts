@@ -1,0 +1,117 @@
+/** Brings users' sessions to where they belong when nodes change: away from those that drain, and home again. */
+import type { ProxyEnd } from './relay.ts';
+import type { NodeChange } from './routing/node-table.ts';
+import { bestPlace, type PlaceTerms } from './routing/place.ts';
+import type { UserSession } from './user-session.ts';
+import type { UserSessions } from './user-sessions.ts';
+
+const TICK_MS = 100;
+/** Each costs a few hashes: so many are looked at together. */
+const LOOKS = 500;
+/** What one session costs: rates are counted in thousandths, which add up without rounding. */
+const ONE = 1000;
+/** A node that is down is left within this. */
+const LEAVE_MS = 30_000;
+
+export interface RebalanceTerms extends PlaceTerms {
+  readonly sessions: UserSessions;
+  /** How many sessions are moved in a second, so that their clients don't come back all at once. */
+  readonly perSecond: number;
+  /** How long a session may go on that is to be moved; it ends as soon as it is quiet. */
+  readonly withinMs: number;
+}
+
+/**
+ * Ends sessions whose user has a better place now, at a rate: each is looked at again when its turn comes. Where users
+ * of a group would be on two members, this ends it.
+ */
+export class Rebalance implements Disposable {
+  readonly #terms: RebalanceTerms;
+  readonly #waiting = new Set<UserSession>();
+  readonly #left = new Set<string>();
+  readonly #returned = new Set<string>();
+  #perTick: number;
+  #credit = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(terms: RebalanceTerms) {
+    this.#terms = terms;
+    this.#perTick = this.#usualPerTick;
+  }
+
+  /** Listens to the node table. */
+  readonly nodesChanged = (changes: readonly NodeChange[]): void => {
+    for (const { node, after } of changes) {
+      if (after === 'up') this.returned(node);
+      else this.#leave(node, after === 'draining' ? 0 : LEAVE_MS);
+    }
+  };
+
+  /** A node may be given users again. */
+  returned(node: string): void {
+    this.#left.delete(node);
+    this.#returned.add(node);
+    this.#queue(this.#terms.sessions);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+
+  get #usualPerTick(): number {
+    return Math.ceil((this.#terms.perSecond * ONE * TICK_MS) / 1000);
+  }
+
+  /** @param withinMs how soon all are to be asked to leave; 0 leaves that to the usual rate. */
+  #leave(node: string, withinMs: number): void {
+    const sessions = this.#terms.sessions.on(node);
+    this.#returned.delete(node);
+    this.#left.add(node);
+    if (withinMs > 0) {
+      this.#perTick = Math.max(this.#perTick, Math.ceil((sessions.length * ONE * TICK_MS) / withinMs));
+    }
+    this.#queue(sessions);
+  }
+
+  #queue(sessions: Iterable<UserSession>): void {
+    for (const session of sessions) this.#waiting.add(session);
+    if (this.#waiting.size > 0) this.#timer ??= setInterval(() => this.#move(), TICK_MS);
+    else this.#stop();
+  }
+
+  #move(): void {
+    this.#credit = Math.min(this.#credit + this.#perTick, Math.max(ONE, this.#perTick));
+    for (const session of this.#waiting.values().take(LOOKS)) {
+      if (this.#credit < ONE) return;
+      this.#waiting.delete(session);
+      const how = this.#whyMoved(session);
+      if (how === undefined) continue;
+      this.#credit -= ONE;
+      session.endQuietly(how, this.#terms.withinMs);
+    }
+    if (this.#waiting.size === 0) this.#stop();
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#waiting.clear();
+    this.#left.clear();
+    this.#returned.clear();
+    this.#perTick = this.#usualPerTick;
+    this.#credit = 0;
+  }
+
+  #whyMoved(session: UserSession): ProxyEnd | undefined {
+    const { node, service, homes, isOver } = session;
+    if (isOver || node === undefined) return undefined;
+    const { nodes, health } = this.#terms;
+    const best = bestPlace(session, homes, this.#terms);
+    if (best === undefined || best.name === node || !health.usable(best, service)) return undefined;
+    if (this.#left.has(node)) return 'drained';
+    if (!this.#returned.has(best.name)) return undefined;
+    // Where new logins fail, those that are in may still work.
+    const current = nodes.find(node);
+    return current !== undefined && health.usable(current, service) ? 'rebalanced' : undefined;
+  }
+}
