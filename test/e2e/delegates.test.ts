@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accounts } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
-import { firstSubject, openSession, type ProtocolName } from '../support/mail-session.ts';
+import { firstSubject, newClient, openSession, type ProtocolName } from '../support/mail-session.ts';
 import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
 import type { Wire } from '../support/wire.ts';
 
@@ -28,7 +28,12 @@ afterAll(async () => {
 });
 
 async function open(protocol: ProtocolName): Promise<Wire> {
-  return await openSession(protocol, { port: proxy.port(protocol, 'none'), tls: 'none', ca: '' });
+  return await openSession(protocol, {
+    port: proxy.port(protocol, 'none'),
+    tls: 'none',
+    ca: '',
+    from: newClient(),
+  });
 }
 
 /** SASL PLAIN with an initial response. @returns the last line of the answer. */

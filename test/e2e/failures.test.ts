@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accounts } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
-import { firstSubject, logIn, openSession, type ProtocolName } from '../support/mail-session.ts';
+import { firstSubject, logIn, newClient, openSession, type ProtocolName } from '../support/mail-session.ts';
 import {
   type ConfigFile,
   clusterConfig,
@@ -43,6 +43,7 @@ async function failedLogin(proxy: RunningProxy, protocol: ProtocolName, user: st
     port: proxy.port(protocol, 'implicit'),
     tls: 'implicit',
     ca: cluster().ca,
+    from: newClient(),
   });
   const before = proxy.log.filter((line) => line.event === 'login').length;
   const answer = await logIn(protocol, wire, user, password);

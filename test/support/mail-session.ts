@@ -4,6 +4,14 @@ import { Wire } from './wire.ts';
 
 export type ProtocolName = 'imap' | 'pop3';
 
+let clients = 0;
+
+/** An address that no client had before in this file: what is throttled or counted by client starts at nothing. */
+export function newClient(): string {
+  clients += 1;
+  return `127.1.${clients >> 8}.${clients & 0xff}`;
+}
+
 /** A connection that has been greeted, in TLS where that was asked for. */
 export async function openSession(
   protocol: ProtocolName,
