@@ -13,6 +13,7 @@ import { buildThrottle } from '../config/schema-throttle.ts';
 import { type Config, loadConfig } from '../config.ts';
 import type {
   DecoySettings,
+  GroupSettings,
   LimitSettings,
   ListenerSettings,
   NodeSettings,
@@ -56,6 +57,7 @@ function summary({ settings, directories, oauth, log, admin, throttle }: Config)
     ...(settings.delegates ?? []).map((delegate) => ['lets act', delegateText(delegate)] as const),
     ...decoyTexts(settings).map((text) => ['disguises', text] as const),
     ...settings.nodes.map((node) => ['connects to', nodeText(node)] as const),
+    ...(settings.groups ?? []).map((group) => ['spreads over', groupText(group)] as const),
     ...(settings.nodesFrom === undefined
       ? []
       : [['connects to', nodesFromText(settings.nodesFrom)] as const]),
@@ -212,6 +214,17 @@ function nodesFromText({ name, source, entries }: NodesFromSettings): string {
     `nodes of ${name} at ${entries.allow.join(', ')} (${entries.defaults.kind}), ` +
     `${TLS_WORDS[entries.defaults.tls.mode]}, ${entries.defaults.trust.kind}${mode}`
   );
+}
+
+function groupText({ name, kind, members }: GroupSettings): string {
+  const parts = members.map(({ node, weight, priority }) =>
+    [
+      node,
+      ...(weight === undefined ? [] : [`weight ${weight}`]),
+      ...(priority === 1 ? [] : [`priority ${priority}`]),
+    ].join(' '),
+  );
+  return `group ${name} (${kind}): ${parts.join(', ')}`;
 }
 
 function nodeText({ name, host, kind, ports, tls, trust, required }: NodeSettings): string {

@@ -18,6 +18,7 @@ import {
   tryWrongProof,
 } from '../trust-check.ts';
 import { configOption } from './config-option.ts';
+import { readNodeTable } from './known-nodes.ts';
 import { OperatorError, type Terminal } from './terminal.ts';
 
 interface DoctorOptions {
@@ -37,7 +38,7 @@ export function doctorCommand(terminal: Terminal): CommandModule<object, DoctorO
           type: 'string',
           array: true,
           default: [],
-          describe: 'names of nodes; all that the configuration names without a * if there are none',
+          describe: 'names of nodes; all of configuration and directory but patterns if there are none',
         })
         .options(configOption)
         .option('user', {
@@ -59,11 +60,11 @@ async function examine(
   { output }: Terminal,
 ): Promise<void> {
   const config = loadConfig(file);
-  const table = new NodeTable(config.settings.nodes);
-  const nodes =
-    names.length === 0 ? namedNodes(config, table) : names.map((name) => requireNode(name, table));
-  if (nodes.length === 0)
-    throw new OperatorError('the configuration names no node without a *: homing doctor NODE');
+  const table = await readNodeTable(config, NEVER, (detail) =>
+    output.write(`nodes    ${printable(detail, 1000)}\n`),
+  );
+  const nodes = names.length === 0 ? table.all : names.map((name) => requireNode(name, table));
+  if (nodes.length === 0) throw new OperatorError('no node is known but by a pattern: homing doctor NODE');
   let amiss = 0;
   for (const node of nodes) {
     const protocols = [...PROTOCOLS.values()].filter(({ name }) => node.settings.ports.has(name));
@@ -92,10 +93,6 @@ const MARK: Readonly<Record<Finding['verdict'], string>> = {
 };
 /** Nobody leaves before the end: whoever waits here presses Ctrl-C. */
 const NEVER = new AbortController().signal;
-
-function namedNodes({ settings }: Config, table: NodeTable): readonly KnownNode[] {
-  return settings.nodes.flatMap(({ name }) => table.find(name) ?? []);
-}
 
 function requireNode(name: string, table: NodeTable): KnownNode {
   const node = table.find(name);

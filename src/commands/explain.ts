@@ -3,20 +3,19 @@ import type { CommandModule } from 'yargs';
 import { Deadline } from '../../auth/deadline.ts';
 import type { Account, Trace } from '../../auth/directory.ts';
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
-import { LdapUnreachable } from '../../auth/ldap/unreachable.ts';
 import { isClear, isComparable, splitValue } from '../../auth/passwords/schemes.ts';
 import { Secret } from '../../auth/secret.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Directories, openDirectories } from '../directories.ts';
-import { readNodes } from '../directory-nodes.ts';
 import type { DirectoryState } from '../events.ts';
 import { openHome } from '../home.ts';
 import { printable } from '../printable.ts';
 import { PROTOCOLS } from '../protocols.ts';
-import { type KnownNode, NodeTable } from '../routing/node-table.ts';
-import { type Home, type Member, planRoute } from '../routing/route.ts';
-import { TLS_WORDS } from './check.ts';
+import type { KnownNode } from '../routing/node-table.ts';
+import type { Home } from '../routing/route.ts';
 import { configOption } from './config-option.ts';
+import { explainHome } from './explain-home.ts';
+import { readNodeTable } from './known-nodes.ts';
 import { readPassword } from './read-password.ts';
 import { OperatorError, type Terminal } from './terminal.ts';
 
@@ -27,6 +26,7 @@ interface ExplainOptions {
   readonly password: boolean;
   readonly as: string | undefined;
   readonly login: boolean;
+  readonly probe: boolean;
 }
 
 /** `homing explain USER`: shows each step from a login name to its node. */
@@ -57,10 +57,15 @@ export function explainCommand(terminal: Terminal): CommandModule<object, Explai
           default: false,
           describe: 'log in at the node too, as the proxy would; the mailbox is not touched',
         })
+        .option('probe', {
+          type: 'boolean',
+          default: true,
+          describe: 'ask the nodes of the home for their greeting; --no-probe takes all for well',
+        })
         .example('homing explain ann@example.org', 'where does this user go?')
         .example('homing explain ann@example.org --login', 'does the node believe this proxy?')
         .epilogue(
-          'Ends with code 1 when a login would fail. Asks the directory anew, not the running proxy.',
+          'Ends with code 1 when a login would fail. Asks directory and nodes anew, not the running proxy.',
         ),
     handler: (options) => explain(options, terminal),
   };
@@ -84,10 +89,10 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
   try {
     const account = await findAccount({ options, config, directories, step }, password);
     await showStored({ options, config, directories, step });
-    const nodes = new NodeTable(config.settings.nodes, config.settings.groups);
-    await addDirectoryNodes(config, nodes, step);
-    const home = planRoute(account, options.service, { nodes, trace: step });
-    for (const member of home) explainMember(member, account, step);
+    const { service, probe } = options;
+    const { settings } = config;
+    const nodes = await readNodeTable(config, NEVER, (detail) => step('nodes', detail));
+    const home = await explainHome(account, { service, probe, nodes, settings, step });
     // A delegate's password is not the other user's.
     const own = account.nodePassword ?? (options.as === undefined ? password : undefined);
     if (options.login) await logIn({ options, config, step }, { account, home, password: own });
@@ -97,24 +102,6 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
     step('result', `a login would fail: ${error.reason}`);
     const message = isShown(error, shown) ? 'no directory server can be used: see above' : error.message;
     throw new OperatorError(message, { cause: error });
-  }
-}
-
-/** Reads the nodes of the directory, as the proxy does. */
-async function addDirectoryNodes(
-  { settings: { nodesFrom } }: Config,
-  nodes: NodeTable,
-  step: Trace,
-): Promise<void> {
-  if (nodesFrom === undefined) return;
-  nodes.await(nodesFrom.name);
-  try {
-    const refused = await readNodes(nodesFrom, nodes, NEVER);
-    for (const { entry, detail } of refused) step('nodes', `${entry} is left out: ${detail}`);
-    step('nodes', `read from ${nodesFrom.name}`);
-  } catch (error) {
-    if (!(error instanceof LdapUnreachable)) throw error;
-    step('nodes', error.message);
   }
 }
 
@@ -202,21 +189,6 @@ const REFUSED: { readonly [Key in Reason]?: string } = {
   locked: 'the directory has locked the account',
   disabled: 'the directory says that the account may not log in',
 };
-
-function explainMember({ node, port, reason, tls, forwarded }: Member, account: Account, step: Trace): void {
-  const { settings, host, name } = node;
-  const by = settings.name === name ? '' : `, by the pattern ${settings.name}`;
-  const security = TLS_WORDS[tls.mode];
-  step('node', `${name}${by}: ${settings.kind} at ${host} port ${port}, ${security}`);
-  step('because', reason);
-  const { trust } = settings;
-  step(
-    'trust',
-    trust.kind === 'replay' ? "replay: the user's own password" : `${trust.kind} as ${trust.name}`,
-  );
-  const told = [...forwarded].map(([key, value]) => `${key}=${value}`).join(', ');
-  step('told', `user ${account.name}${told === '' ? '' : `, ${told}`}`);
-}
 
 async function logIn(
   { options, config, step }: Explanation,

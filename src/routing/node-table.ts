@@ -90,6 +90,13 @@ export class NodeTable {
     };
   }
 
+  /** All nodes that are in the table by their own name, of whatever source. */
+  get all(): readonly KnownNode[] {
+    return [...this.#rows.nodes.keys()]
+      .filter((name) => !name.includes('*'))
+      .flatMap((name) => this.find(name) ?? []);
+  }
+
   /** @returns `undefined` for a name that is no group's. */
   findGroup(name: string): GroupSettings | undefined {
     return this.#rows.groups.get(plain(name));

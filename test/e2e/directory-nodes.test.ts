@@ -1,7 +1,10 @@
 import { Attribute, Change, Client } from 'ldapts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { accounts } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
+import { ConfigFolder } from '../support/config-folder.ts';
+import { homing } from '../support/homing.ts';
 import { firstSubject, logIn, openSession } from '../support/mail-session.ts';
 import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
 
@@ -18,7 +21,8 @@ afterAll(async () => {
   await admin.unbind();
 });
 
-function startProxy(): Promise<RunningProxy> {
+/** A cluster whose nodes are all in the directory. */
+function config() {
   const here = cluster();
   const nodesFrom = {
     directory: 0,
@@ -26,7 +30,21 @@ function startProxy(): Promise<RunningProxy> {
     allow: ['127.0.0.1'],
     defaults: { kind: 'dovecot', tls: { caFile: here.caFile, serverName: 'localhost' } },
   };
-  return RunningProxy.start(clusterConfig(here, { nodes: [], nodesFrom }));
+  return clusterConfig(here, { nodes: [], nodesFrom });
+}
+
+function startProxy(): Promise<RunningProxy> {
+  return RunningProxy.start(config());
+}
+
+function addNode(): Promise<void> {
+  const { imaps, pop3s, sieves } = cluster().nodes['node-a'];
+  return admin.add(NODE, {
+    objectClass: 'homingNode',
+    cn: 'node-a.example.org',
+    homingHost: '127.0.0.1',
+    homingPort: [`imap ${imaps}`, `pop3 ${pop3s}`, `sieve ${sieves}`],
+  });
 }
 
 async function tryAlice(proxy: RunningProxy): Promise<string> {
@@ -54,12 +72,7 @@ describe('nodes in the directory', () => {
     try {
       expect(await tryAlice(first)).toMatch(/\[CONTACTADMIN\]/);
 
-      await admin.add(NODE, {
-        objectClass: 'homingNode',
-        cn: 'node-a.example.org',
-        homingHost: '127.0.0.1',
-        homingPort: [`imap ${cluster().nodes['node-a'].imaps}`, `pop3 ${cluster().nodes['node-a'].pop3s}`],
-      });
+      await addNode();
       await readBy(2);
       for (const proxy of proxies) expect(await tryAlice(proxy)).toBe('on node-a');
 
@@ -79,6 +92,28 @@ describe('nodes in the directory', () => {
       }
       await readBy(5);
       expect(await tryAlice(first)).toMatch(/\[CONTACTADMIN\]/);
+    } finally {
+      await admin.del(NODE).catch(() => undefined);
+    }
+  });
+
+  it('are nodes to `homing explain` and `homing doctor` too', async () => {
+    using folder = new ConfigFolder();
+    const file = folder.write('homing.yaml', stringify(config()));
+    try {
+      await addNode();
+
+      const explained = await homing(['explain', accounts.alice.mail, '-c', file, '--login']);
+      const examined = await homing(['doctor', '-c', file]);
+
+      expect([explained.code, explained.errors]).toEqual([0, '']);
+      expect(explained.output).toMatch(new RegExp(`nodes +read from .*${BASE}`));
+      expect(explained.output).toMatch(
+        /health +node-a\.example\.org: imap greets, pop3 greets, sieve greets\n/,
+      );
+      expect(explained.output).toMatch(/login +node-a\.example\.org let alice in/);
+      expect([examined.code, examined.errors]).toEqual([0, '']);
+      expect(examined.output).toMatch(/^ok +node-a\.example\.org pop3: it refuses a wrong proof/m);
     } finally {
       await admin.del(NODE).catch(() => undefined);
     }

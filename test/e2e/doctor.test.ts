@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { accounts } from '../support/accounts.ts';
 import { cluster, serverLog } from '../support/cluster.ts';
+import { homing } from '../support/homing.ts';
 import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
 
 let folder = '';
@@ -19,9 +17,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 async function doctor(changes: Record<string, unknown>, ...args: readonly string[]) {
   const config = join(folder, 'homing.yaml');
   writeFileSync(config, stringify(clusterConfig(cluster(), changes)));
-  const child = spawn(process.execPath, ['src/main.ts', 'doctor', '-c', config, ...args]);
-  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  return { lines: output.trimEnd().split('\n'), errors, code: child.exitCode };
+  const { output, errors, code } = await homing(['doctor', '-c', config, ...args]);
+  return { lines: output.trimEnd().split('\n'), errors, code };
 }
 
 describe('homing doctor', () => {

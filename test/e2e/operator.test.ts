@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { accounts } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
+import { homing } from '../support/homing.ts';
 import { logIn, openSession } from '../support/mail-session.ts';
 import { spellings } from '../support/recording-relay.ts';
 import { clusterConfig, ldapDirectory, RunningProxy } from '../support/running-proxy.ts';
@@ -20,14 +18,6 @@ beforeAll(() => {
   writeFileSync(config, stringify(clusterConfig(cluster())));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** Runs a command as an operator would. */
-async function homing(args: readonly string[], input = '') {
-  const child = spawn(process.execPath, ['src/main.ts', ...args]);
-  child.stdin.end(input);
-  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  return { output, errors, code: child.exitCode };
-}
 
 describe('homing check', () => {
   it('accepts the configuration of the cluster, and shows what it would run', async () => {
@@ -54,6 +44,7 @@ describe('homing explain', () => {
     expect(output).toContain(`uid=${account.name},ou=people,dc=example,dc=org`);
     expect(output).toContain(`${home}.example.org`);
     expect(output).toContain(`/srv/mail/${account.name}`);
+    expect(output).toMatch(new RegExp(`health +${home}\\.example\\.org: .*${service} greets`));
     expect(output).toMatch(/logged in/);
     for (const spelling of [...spellings(account.password), ...spellings(cluster().proxies.proxy1.key)]) {
       expect(output).not.toContain(spelling);
@@ -68,6 +59,7 @@ describe('homing explain', () => {
       'homeNotAllowed',
       'uid=frank,ou=people,dc=example,dc=org has its home on node-x.example.org',
     ],
+    [accounts.heidi.mail, 'nodeUnreachable', 'node node-down.example.org: '],
     [accounts.twin1.mail, 'directoryFault', 'two entries have this name: uid=twin1,'],
     ['nobody@example.org', 'unknownUser', 'no directory has an account of this name'],
   ])('says why %s could not log in: %s', async (user, reason, why) => {

@@ -75,6 +75,7 @@ describe('homing check', () => {
     const more = `delegates: [{ account: webmail, mayActFor: [example.org, '*'] }]
 limits: { connections: 100, sessionsPerUser: 9 }
 throttle: { perUser: 3, exempt: [192.0.2.25] }
+groups: [{ name: pool, kind: shared, members: [{ node: node-a, weight: 3, priority: 2 }] }]
 `;
     const path = folder.write(
       'homing.yaml',
@@ -83,6 +84,7 @@ throttle: { perUser: 3, exempt: [192.0.2.25] }
 
     const { output } = await run(['check', path]);
 
+    expect(output).toContain('  spreads over group pool (shared): node-a weight 3 priority 2\n  throttles ');
     expect(output).toContain(', by PROXY header from 192.0.2.10, 10.0.0.0/24, offers');
     expect(output).toContain('passwords by bind, delegates by mayActFor\n');
     expect(output).toContain('  lets act     webmail for example.org, everybody\n');
@@ -286,7 +288,10 @@ userPassword: other
     const directory =
       '  - { kind: ldif, file: people.ldif, preset: qmail, nameAttribute: mail, allowCleartext: true }\n';
     const text = `${GOOD.slice(0, GOOD.indexOf('  - kind: ldap'))}${directory}${GOOD.slice(GOOD.indexOf('nodes:'))}`;
-    return run(['explain', '-c', folder.write('explain.yaml', `${text}${more}`), ...args], input);
+    return run(
+      ['explain', '--no-probe', '-c', folder.write('explain.yaml', `${text}${more}`), ...args],
+      input,
+    );
   }
 
   it('shows each step to the node, with its time', async () => {

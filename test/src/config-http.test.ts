@@ -105,7 +105,7 @@ describe('homing explain, with a web service', () => {
       headers['auth-pass'] === 'guess' ? { 'Auth-Status': 'No such luck' } : answer,
     );
     const file = folder.write('explain.yaml', config(`url: '${script.url}'${settings}`));
-    const ran = await run(['explain', '-c', file, 'ann@example.org', ...args], input);
+    const ran = await run(['explain', '--no-probe', '-c', file, 'ann@example.org', ...args], input);
     return { ...ran, requests: script.requests };
   }
 
