@@ -1,6 +1,6 @@
 /** Brings users' sessions to where they belong when nodes change: away from those that drain, and home again. */
 import type { ProxyEnd } from './relay.ts';
-import type { NodeChange } from './routing/node-table.ts';
+import type { TableChange } from './routing/node-table.ts';
 import { bestPlace, type PlaceTerms } from './routing/place.ts';
 import type { UserSession } from './user-session.ts';
 import type { UserSessions } from './user-sessions.ts';
@@ -30,6 +30,7 @@ export class Rebalance implements Disposable {
   readonly #waiting = new Set<UserSession>();
   readonly #left = new Set<string>();
   readonly #returned = new Set<string>();
+  #arePlacesMoved = false;
   #perTick: number;
   #credit = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -40,11 +41,14 @@ export class Rebalance implements Disposable {
   }
 
   /** Listens to the node table. */
-  readonly nodesChanged = (changes: readonly NodeChange[]): void => {
-    for (const { node, after } of changes) {
+  readonly nodesChanged = ({ states, placesMoved }: TableChange): void => {
+    for (const { node, after } of states) {
       if (after === 'up') this.returned(node);
       else this.#leave(node, after === 'draining' ? 0 : LEAVE_MS);
     }
+    if (!placesMoved) return;
+    this.#arePlacesMoved = true;
+    this.#queue(this.#terms.sessions);
   };
 
   /** A node may be given users again. */
@@ -70,7 +74,12 @@ export class Rebalance implements Disposable {
     if (withinMs > 0) {
       this.#perTick = Math.max(this.#perTick, Math.ceil((sessions.length * ONE * TICK_MS) / withinMs));
     }
-    this.#queue(sessions);
+    this.#queue([...sessions, ...this.#underWay()]);
+  }
+
+  /** Logins that may be on their way to where they don't belong any more. */
+  #underWay(): readonly UserSession[] {
+    return [...this.#terms.sessions].filter((session) => session.node === undefined);
   }
 
   #queue(sessions: Iterable<UserSession>): void {
@@ -83,6 +92,8 @@ export class Rebalance implements Disposable {
     this.#credit = Math.min(this.#credit + this.#perTick, Math.max(ONE, this.#perTick));
     for (const session of this.#waiting.values().take(LOOKS)) {
       if (this.#credit < ONE) return;
+      const isUnderWay = session.node === undefined && !session.isOver;
+      if (isUnderWay) continue;
       this.#waiting.delete(session);
       const how = this.#whyMoved(session);
       if (how === undefined) continue;
@@ -98,6 +109,7 @@ export class Rebalance implements Disposable {
     this.#waiting.clear();
     this.#left.clear();
     this.#returned.clear();
+    this.#arePlacesMoved = false;
     this.#perTick = this.#usualPerTick;
     this.#credit = 0;
   }
@@ -109,7 +121,7 @@ export class Rebalance implements Disposable {
     const best = bestPlace(session, homes, this.#terms);
     if (best === undefined || best.name === node || !health.usable(best, service)) return undefined;
     if (this.#left.has(node)) return 'drained';
-    if (!this.#returned.has(best.name)) return undefined;
+    if (!this.#arePlacesMoved && !this.#returned.has(best.name)) return undefined;
     // Where new logins fail, those that are in may still work.
     const current = nodes.find(node);
     return current !== undefined && health.usable(current, service) ? 'rebalanced' : undefined;

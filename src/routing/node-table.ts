@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { createProver, needsTls, type Prover } from '../../auth/trust.ts';
 import type { GroupSettings, NodeSettings, NodeState } from '../settings.ts';
 
@@ -20,6 +21,16 @@ export interface NodeChange {
   readonly node: string;
   readonly before: NodeState | undefined;
   readonly after: NodeState | undefined;
+}
+
+/** What became of the table. */
+export interface TableChange {
+  /** Nodes that come, go, or change their state. */
+  readonly states: readonly NodeChange[];
+  /** Names of nodes that are gone, or whose way there is another one: what was learned of them is of the old ones. */
+  readonly replaced: readonly string[];
+  /** Whether weights, services or groups are others, so that users may have another place. */
+  readonly placesMoved: boolean;
 }
 
 /** RFC 1123 names and IPv4 addresses: whoever can edit an entry must not smuggle anything else into a dial. */
@@ -56,7 +67,7 @@ interface Rows {
 export class NodeTable {
   readonly #configured: Rows;
   readonly #sources = new Map<string, { readonly rows: TableRows; readonly clashes: ReadonlySet<string> }>();
-  readonly #listeners = new Set<(changes: readonly NodeChange[]) => void>();
+  readonly #listeners = new Set<(change: TableChange) => void>();
   readonly #awaited = new Set<string>();
   #rows: Rows;
 
@@ -102,6 +113,11 @@ export class NodeTable {
     return this.#rows.groups.get(plain(name));
   }
 
+  /** All nodes that are in the table by names of their own. */
+  get named(): readonly KnownNode[] {
+    return [...this.#rows.nodes.keys()].flatMap((name) => this.find(name) ?? []);
+  }
+
   /** Has names that are unknown be unsaid rather than wrong, until a source has given its rows for the first time. */
   await(source: string): void {
     if (!this.#sources.has(source)) this.#awaited.add(source);
@@ -123,16 +139,16 @@ export class NodeTable {
     const others = new Map(this.#sources).set(source, { rows, clashes: new Set() });
     const merged = this.#merge(others);
     const clashes = merged.clashes.get(source) ?? new Set();
-    const changes = changesBetween(this.#rows, merged.rows);
+    const change = changeBetween(this.#rows, merged.rows);
     this.#sources.set(source, { rows, clashes });
     this.#awaited.delete(source);
     this.#rows = merged.rows;
-    if (changes.length > 0) for (const listener of this.#listeners) listener(changes);
+    if (change !== undefined) for (const listener of this.#listeners) listener(change);
     return [...clashes].filter((name) => before?.clashes.has(name) !== true);
   }
 
-  /** Has a listener told of nodes that come, go, or change their state. @returns what ends that. */
-  onChange(listener: (changes: readonly NodeChange[]) => void): () => void {
+  /** Has a listener told of what becomes of the table. @returns what ends that. */
+  onChange(listener: (change: TableChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -148,7 +164,7 @@ export class NodeTable {
         const name = settings.name.toLowerCase();
         // A * in another source would allow hosts that nobody wrote into the configuration.
         if (nodes.has(name) || groups.has(name) || name.includes('*')) passedBy.add(name);
-        else nodes.set(name, toRow(settings));
+        else nodes.set(name, this.#rowOf(name, settings));
       }
       for (const group of rows.groups ?? []) {
         const name = group.name.toLowerCase();
@@ -161,6 +177,12 @@ export class NodeTable {
     }
     return { rows: { nodes, patterns, groups }, clashes };
   }
+
+  /** A row that says nothing new is kept, with what was derived for its node; keys are the configuration's anyway. */
+  #rowOf(name: string, settings: NodeSettings): Row {
+    const before = this.#rows.nodes.get(name);
+    return before !== undefined && isDeepStrictEqual(before.settings, settings) ? before : toRow(settings);
+  }
 }
 
 /** A name as the table has it. */
@@ -168,15 +190,33 @@ function plain(name: string): string {
   return name.trim().toLowerCase().replace(/\.$/, '');
 }
 
-function changesBetween(before: Rows, after: Rows): readonly NodeChange[] {
-  const names = new Set([...before.nodes.keys(), ...after.nodes.keys()]);
-  return [...names]
-    .map((node) => ({
-      node,
-      before: stateOf(before.nodes.get(node)),
-      after: stateOf(after.nodes.get(node)),
-    }))
-    .filter((change) => change.before !== change.after);
+/** @returns `undefined` where nothing is different. */
+function changeBetween(before: Rows, after: Rows): TableChange | undefined {
+  const names = [...new Set([...before.nodes.keys(), ...after.nodes.keys()])];
+  const pairs = names.map((node) => ({ node, old: before.nodes.get(node), now: after.nodes.get(node) }));
+  const changed = pairs.filter(({ old, now }) => old !== now);
+  const areGroupsSame = isDeepStrictEqual(before.groups, after.groups);
+  if (changed.length === 0 && areGroupsSame) return undefined;
+  return {
+    states: changed
+      .map(({ node, old, now }) => ({ node, before: stateOf(old), after: stateOf(now) }))
+      .filter((change) => change.before !== change.after),
+    replaced: changed
+      .filter(({ old, now }) => old !== undefined && !isSameWay(old, now))
+      .map(({ node }) => node),
+    placesMoved: !areGroupsSame || changed.some(({ old, now }) => !isSamePlace(old, now)),
+  };
+}
+
+/** Whether logins go to the same server in the same way. */
+function isSameWay({ settings: old }: Row, now: Row | undefined): boolean {
+  const { state = old.state, weight = old.weight, ...way } = now?.settings ?? {};
+  return isDeepStrictEqual({ ...way, state, weight }, { ...old, state, weight });
+}
+
+function isSamePlace(old: Row | undefined, now: Row | undefined): boolean {
+  const placeOf = (row: Row | undefined) => row && [row.settings.weight ?? 1, [...row.settings.ports.keys()]];
+  return isDeepStrictEqual(placeOf(old), placeOf(now));
 }
 
 function stateOf(row: Row | undefined): NodeState | undefined {

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Account } from '../../auth/directory.ts';
 import { ALL_USABLE, type NodeHealth } from '../../src/routing/node-health.ts';
-import { NodeTable } from '../../src/routing/node-table.ts';
+import { NodeTable, type TableChange, type TableRows } from '../../src/routing/node-table.ts';
 import { planRoute } from '../../src/routing/route.ts';
 import type { GroupSettings, NodeSettings } from '../../src/settings.ts';
 import { ConfigFolder, GOOD } from '../support/config-folder.ts';
@@ -97,7 +97,7 @@ describe('NodeTable.replace', () => {
   it('tells of changes of state, and of a clash once; the configuration wins', () => {
     const nodes = new NodeTable([node('a')]);
     const told: unknown[] = [];
-    nodes.onChange((changes) => told.push(...changes));
+    nodes.onChange(({ states }) => told.push(...states));
     const rows = { nodes: [node('a', { host: 'other' }), node('b'), node('*.evil.tld')] };
 
     expect(nodes.replace('ldap', rows)).toEqual(['a', '*.evil.tld']);
@@ -112,6 +112,47 @@ describe('NodeTable.replace', () => {
       { node: 'b', before: 'up', after: 'draining' },
       { node: 'c', before: 'up', after: undefined },
     ]);
+  });
+});
+
+describe('what NodeTable tells of', () => {
+  const FROM = { nodes: [node('a'), node('b')], groups: [shared('a', 'b')] };
+
+  function told(rows: TableRows): TableChange | undefined {
+    const nodes = new NodeTable([]);
+    nodes.replace('ldap', FROM);
+    let last: TableChange | undefined;
+    nodes.onChange((change) => {
+      last = change;
+    });
+    nodes.replace('ldap', rows);
+    return last;
+  }
+
+  it('is nothing where nothing is different, and keeps what was derived for the nodes', () => {
+    const nodes = new NodeTable([]);
+    nodes.replace('ldap', FROM);
+    const before = nodes.find('a');
+    nodes.replace('ldap', { nodes: [node('a'), node('b')], groups: [shared('a', 'b')] });
+
+    expect(told({ nodes: [node('b'), node('a')], groups: [shared('a', 'b')] })).toBeUndefined();
+    expect(nodes.find('a')?.prover).toBe(before?.prover);
+    expect(nodes.named.map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['a host', { host: 'c' }, { replaced: ['a'], placesMoved: false }],
+    ['ports', { ports: new Map([...ALL, ['imap', 9143]]) }, { replaced: ['a'], placesMoved: false }],
+    ['services', { ports: new Map([['imap', 143]]) }, { replaced: ['a'], placesMoved: true }],
+    ['a weight', { weight: 2 }, { replaced: [], placesMoved: true }],
+    ['a state', { state: 'draining' as const }, { replaced: [], placesMoved: false }],
+  ])('is %s that is another one', (_what, changes, expected) => {
+    expect(told({ ...FROM, nodes: [node('a', changes), node('b')] })).toMatchObject(expected);
+  });
+
+  it('is a group of which a member went, and a node that did', () => {
+    expect(told({ ...FROM, groups: [shared('a')] })).toEqual({ states: [], replaced: [], placesMoved: true });
+    expect(told({ ...FROM, nodes: [node('b')] })).toMatchObject({ replaced: ['a'], placesMoved: true });
   });
 });
 

@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function node(name: string, state: NodeState = 'up'): NodeSettings {
+function node(name: string, state: NodeState = 'up', weight = 1): NodeSettings {
   return {
     name,
     host: undefined,
@@ -23,6 +23,7 @@ function node(name: string, state: NodeState = 'up'): NodeSettings {
     trust: { kind: 'cram-sha256', name: 'p', key: new Secret(Buffer.alloc(32)) },
     required: [],
     state,
+    weight,
   };
 }
 
@@ -55,7 +56,7 @@ function start(perSecond = 20) {
   nodes.onChange(rebalance.nodesChanged);
   const ends: string[] = [];
   let count = 0;
-  const begin = (at: string, homes: readonly string[] = ['g']) => {
+  const begin = (at: string | undefined, homes: readonly string[] = ['g']) => {
     count += 1;
     const name = `u${count}`;
     const session = sessions.enter({
@@ -65,11 +66,11 @@ function start(perSecond = 20) {
       service: 'imap',
       ip: '192.0.2.1',
     });
-    session.relayed({} as unknown as Relay, at);
+    if (at !== undefined) session.relayed({} as unknown as Relay, at);
     session.endQuietly = (how, withinMs) => void ends.push(`${name} ${how} within ${withinMs}`);
     return session;
   };
-  return { set, broken, rebalance, ends, begin };
+  return { nodes, set, broken, rebalance, ends, begin };
 }
 
 describe('sessions when nodes change', () => {
@@ -158,7 +159,69 @@ describe('sessions when nodes change', () => {
     expect(ends).toEqual([]);
   });
 
-  it('stay when they are over, or their login is under way', () => {
+  it.each(['draining', 'down'] as const)('leave a node that is %s when their login is done', (state) => {
+    const { set, begin, ends } = start();
+    const session = begin(undefined);
+    set(state);
+    vi.advanceTimersByTime(1000);
+    expect(ends).toEqual([]);
+    session.relayed({} as unknown as Relay, 'a');
+    vi.advanceTimersByTime(1000);
+
+    expect(ends).toEqual(['u1 drained within 60000']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('go to where other weights take their users, and no others do', () => {
+    const { nodes, begin, ends } = start();
+    const group = {
+      ...GROUP,
+      name: 's',
+      members: ['a', 'b'].map((member) => ({ node: member, priority: 1 })),
+    };
+    const weigh = (weight: number): void => {
+      nodes.replace('test', { nodes: [node('a', 'up', weight), node('b')], groups: [group] });
+    };
+    weigh(1);
+    for (let count = 0; count < 20; count += 1) begin('a', ['s']);
+    vi.advanceTimersByTime(2000);
+    const before = ends.splice(0).length;
+    weigh(1000);
+    vi.advanceTimersByTime(2000);
+    const heavy = ends.splice(0);
+    weigh(0.001);
+    vi.advanceTimersByTime(2000);
+
+    expect(before).toBeLessThan(20);
+    expect(heavy).toEqual([]);
+    expect(new Set(ends.map((end) => end.replace(/^u\d+ /, '')))).toEqual(
+      new Set(['rebalanced within 60000']),
+    );
+    expect(ends).toHaveLength(20);
+  });
+
+  it('go to a new member of their group, and stay when nothing is different', () => {
+    const { nodes, set, begin, ends } = start();
+    begin('b', ['mine']);
+    const groupOf = (...members: readonly string[]) => ({
+      ...GROUP,
+      name: 'mine',
+      members: members.map((member, index) => ({ node: member, priority: index + 1 })),
+    });
+    set('up');
+    const rows = { nodes: [node('a'), node('b')] };
+    nodes.replace('test', { ...rows, groups: [groupOf('b')] });
+    vi.advanceTimersByTime(1000);
+    expect(ends).toEqual([]);
+    nodes.replace('test', { ...rows, groups: [groupOf('a', 'b')] });
+    vi.advanceTimersByTime(1000);
+
+    expect(ends.splice(0)).toEqual(['u1 rebalanced within 60000']);
+    nodes.replace('test', { nodes: [node('a'), node('b')], groups: [groupOf('a', 'b')] });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('stay when they are over', () => {
     const { set, begin, ends } = start();
     const session = begin('a');
     set('draining');
