@@ -310,7 +310,7 @@ export interface NodeState {
   readonly nodeEntry: string;
   /** By which it was spoken to: its services fail each by itself. */
   readonly protocol: string;
-  /** `forgotten`: it was down, and for long no login has wanted it. */
+  /** `forgotten`: it was down, and no login has wanted it for long, or it is another one now. */
   readonly state: 'up' | 'down' | 'forgotten';
   readonly detail?: string;
 }

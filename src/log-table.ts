@@ -125,7 +125,7 @@ const LISTS_AT_START: Entry = { level: 'debug', message: 'lists of revoked certi
 const NODE_TRUSTS_ANYONE: Entry = { level: 'error', message: 'node trusts anyone, it gets no logins' };
 const NODE_REFUSES_AGAIN: Entry = {
   level: 'info',
-  message: 'node refuses wrong proofs again, it gets logins',
+  message: 'node refuses wrong proofs again, or is gone',
 };
 const DIRECTORY_STALE: Entry = {
   level: 'warn',
@@ -142,7 +142,7 @@ const FOLLOWING_NOT: Entry = { level: 'warn', message: 'directory is not followe
 const NODE_STATE: Readonly<Record<NodeState['state'], Entry>> = {
   up: { level: 'info', message: 'node works again' },
   down: { level: 'error', message: 'node is down: logins are not tried there, but for one now and then' },
-  forgotten: { level: 'info', message: 'node that was down is wanted no more' },
+  forgotten: { level: 'info', message: 'node that was down is wanted no more, or is another one now' },
 };
 
 const OTHER: Readonly<

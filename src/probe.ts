@@ -9,7 +9,7 @@ import type { Breakers, DownNode } from './routing/breakers.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { Probes } from './routing/probes.ts';
 import type { Ways } from './routing/ways.ts';
-import type { HealthSettings, NodeSettings } from './settings.ts';
+import type { HealthSettings } from './settings.ts';
 import { bareMember } from './trust-check.ts';
 
 const MAX_GREETING_OCTETS = 4096;
@@ -25,15 +25,13 @@ export interface ProbeParts {
 /** Begins to probe nodes; `undefined` where that is not wanted. */
 export function startProbes(
   health: HealthSettings,
-  settings: readonly NodeSettings[],
   { breakers, nodes, ways, connectMs }: ProbeParts,
 ): Probes | undefined {
   const { probe, everyMs, all } = health;
   if (probe === 'off') return undefined;
-  const known = all ? settings.flatMap(({ name }) => nodes.find(name) ?? []) : [];
   return new Probes({
     breakers,
-    always: known.flatMap(portsOf),
+    always: () => (all ? nodes.named.flatMap(portsOf) : []),
     everyMs,
     probeMs: connectMs,
     check: (place, signal) => probeNode(place, { probe, ways, signal }),

@@ -69,7 +69,7 @@ export async function startProxy(
   const health = settings.health ?? LOGINS_ALONE;
   const noticed: Observer = (event) => {
     observe(event);
-    if (event.event === 'nodeState' && event.state === 'up') acting.rebalance.returned(event.node);
+    if (event.event === 'nodeState' && event.state !== 'down') acting.rebalance.returned(event.node);
   };
   const breakers = new Breakers({ observe: noticed, retryMs: health.everyMs });
   const userSessions = new UserSessions({
@@ -133,11 +133,10 @@ export async function startProxy(
   }
   await certificates.watch();
   const probing = { breakers, nodes, ways, connectMs: settings.times.connectMs };
-  const probes = startProbes(health, settings.nodes, probing);
-  for (const { name } of settings.nodes) {
-    const node = nodes.find(name);
-    if (node !== undefined) trustWatch?.watch(node);
-  }
+  const probes = startProbes(health, probing);
+  for (const node of nodes.named) trustWatch?.watch(node);
+  nodes.onChange(breakers.nodesChanged);
+  nodes.onChange(({ replaced }) => trustWatch?.replace(replaced, nodes.named));
   starting.move();
   const stop = async (graceMs: number): Promise<void> => {
     observe({ event: 'stopping', sessions: sessions.size });

@@ -50,6 +50,22 @@ export class TrustWatch implements Disposable {
     this.#timer = setInterval(() => this.#look(), TICK_MS).unref();
   }
 
+  /** Nodes are gone, or other servers are in their place, which are tried at once: until then the old ones are believed. */
+  replace(names: readonly string[], nodes: readonly KnownNode[]): void {
+    const anyone = new Map<string, Watched>();
+    for (const [key, watched] of this.#watched) {
+      if (!names.includes(watched.node.name)) continue;
+      this.#watched.delete(key);
+      if (watched.trustsAnyone) anyone.set(key, watched);
+    }
+    for (const node of nodes) this.watch(node);
+    for (const [key, before] of anyone) {
+      const now = this.#watched.get(key);
+      if (now !== undefined) now.trustsAnyone = true;
+      else this.#tell(before, false, 'it is in the node table no more');
+    }
+  }
+
   /** Watches all ports of a node from now on. */
   watch(node: KnownNode): void {
     for (const protocol of this.#terms.protocols.values()) {
@@ -119,16 +135,21 @@ export class TrustWatch implements Disposable {
 
   #conclude(watched: Watched, { verdict, detail }: Finding): void {
     const { node, protocol, trustsAnyone } = watched;
-    const { everyMs, observe } = this.#terms;
-    watched.dueMs = performance.now() + (verdict === 'unknown' ? AGAIN_MS : everyMs);
+    // Another one may have taken its place meanwhile.
+    if (this.#watched.get(keyOf(node, protocol.name)) !== watched) return;
+    watched.dueMs = performance.now() + (verdict === 'unknown' ? AGAIN_MS : this.#terms.everyMs);
     if (verdict === 'unknown' || trustsAnyone === (verdict === 'wrong')) return;
     watched.trustsAnyone = verdict === 'wrong';
-    observe({
+    this.#tell(watched, watched.trustsAnyone, detail);
+  }
+
+  #tell({ node, protocol }: Watched, trustsAnyone: boolean, detail: string): void {
+    this.#terms.observe({
       event: 'nodeTrust',
       node: node.name,
       nodeEntry: node.settings.name,
       protocol: protocol.name,
-      trustsAnyone: watched.trustsAnyone,
+      trustsAnyone,
       detail,
     });
   }

@@ -2,7 +2,7 @@ import { LoginFailure, type Reason } from '../../auth/failure.ts';
 import type { NodeState, Observer } from '../events.ts';
 import { Breaker, type Trial } from './breaker.ts';
 import type { Attempt, NodeWatch, Stage } from './node-health.ts';
-import type { KnownNode } from './node-table.ts';
+import type { KnownNode, TableChange } from './node-table.ts';
 
 /** More nodes than any cluster has; of what patterns let the directory name beyond, nothing is remembered. */
 const MAX_BREAKERS = 10_000;
@@ -64,6 +64,17 @@ export class Breakers implements NodeWatch {
     this.#forget();
     return [...this.#all.values()].filter(({ breaker }) => breaker.isOpen);
   }
+
+  /** Listens to the node table: what was learned of a server says nothing of the one in its place. */
+  readonly nodesChanged = ({ replaced }: TableChange): void => {
+    const names = new Set(replaced);
+    for (const [key, { breaker, node, service }] of this.#all) {
+      if (!names.has(node.name)) continue;
+      this.#all.delete(key);
+      if (breaker.isOpen)
+        this.#tell('forgotten', { node, service }, 'it is gone, or another way leads there now');
+    }
+  };
 
   #forget(): void {
     const nowMs = this.#now();

@@ -4,8 +4,8 @@ import type { Breakers, DownNode } from './breakers.ts';
 
 export interface ProbesOptions {
   readonly breakers: Pick<Breakers, 'down' | 'probe'>;
-  /** Nodes that are probed though nothing is wrong with them. */
-  readonly always: readonly DownNode[];
+  /** Gives the nodes that are probed though nothing is wrong with them; they may come and go. */
+  readonly always: () => readonly DownNode[];
   /** From one probe of such a node to the next. */
   readonly everyMs: number;
   /** One probe may take so long. */
@@ -22,13 +22,12 @@ export class Probes implements Disposable {
   readonly #options: ProbesOptions;
   readonly #closing = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  readonly #due: { readonly place: DownNode; atMs: number }[];
+  /** When each of the nodes that are always probed is next, by the clock of `performance`. */
+  #due = new Map<string, number>();
   readonly #running = new Set<string>();
 
   constructor(options: ProbesOptions) {
     this.#options = options;
-    // Not all at once: proxies that were started together would come together for ever.
-    this.#due = options.always.map((place) => ({ place, atMs: this.#later(Math.random()) }));
     this.#timer = setInterval(() => this.#look(), TICK_MS).unref();
   }
 
@@ -39,12 +38,16 @@ export class Probes implements Disposable {
 
   #look(): void {
     for (const place of this.#options.breakers.down()) this.#begin(place);
-    for (const next of this.#due) {
-      if (performance.now() < next.atMs) continue;
-      // A tenth earlier or later, so that proxies don't come together.
-      next.atMs = this.#later(0.9 + 0.2 * Math.random());
-      this.#begin(next.place);
+    const due = new Map<string, number>();
+    for (const place of this.#options.always()) {
+      const key = keyOf(place);
+      // Not all at once: proxies that were started together would come together for ever.
+      const atMs = this.#due.get(key) ?? this.#later(Math.random());
+      const isDue = performance.now() >= atMs;
+      due.set(key, isDue ? this.#later(0.9 + 0.2 * Math.random()) : atMs);
+      if (isDue) this.#begin(place);
     }
+    this.#due = due;
   }
 
   #later(parts: number): number {
@@ -52,7 +55,7 @@ export class Probes implements Disposable {
   }
 
   #begin(place: DownNode): void {
-    const key = `${place.service} ${place.node.name}`;
+    const key = keyOf(place);
     if (this.#running.has(key) || this.#running.size >= AT_A_TIME) return;
     const attempt = this.#options.breakers.probe(place.node, place.service);
     if (attempt === undefined) return;
@@ -76,4 +79,8 @@ export class Probes implements Disposable {
       return new LoginFailure('nodeUnreachable', String(error), { cause: error });
     }
   }
+}
+
+function keyOf({ node, service }: DownNode): string {
+  return `${service} ${node.name}`;
 }

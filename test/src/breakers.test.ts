@@ -201,6 +201,19 @@ describe('Breakers', () => {
     expect(bench.isUsable).toBe(true);
   });
 
+  it('knows nothing of a node that is another one now', () => {
+    const bench = new Bench();
+    bench.failOften();
+    const change = { states: [], placesMoved: false };
+
+    bench.breakers.nodesChanged({ ...change, replaced: ['node-b.example.org'] });
+    expect(bench.isUsable).toBe(false);
+    bench.breakers.nodesChanged({ ...change, replaced: ['node-a.example.org'] });
+
+    expect(bench.isUsable).toBe(true);
+    expect(bench.states).toEqual(['down', 'forgotten']);
+  });
+
   it('remembers ten thousand nodes and no more, the down ones among them', () => {
     const bench = new Bench();
     bench.failOften();

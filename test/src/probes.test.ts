@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LoginFailure } from '../../auth/failure.ts';
 import type { Event } from '../../src/events.ts';
 import { probeNode } from '../../src/probe.ts';
-import { Breakers } from '../../src/routing/breakers.ts';
+import { Breakers, type DownNode } from '../../src/routing/breakers.ts';
 import { type KnownNode, NodeTable } from '../../src/routing/node-table.ts';
 import { Probes } from '../../src/routing/probes.ts';
 import { Ways } from '../../src/routing/ways.ts';
@@ -39,13 +39,14 @@ describe('Probes', () => {
 
   const node = nodeAt(new Map([['imap', 143]]));
 
-  function bench(check: () => Promise<void>, all = false) {
+  function bench(check: (place: DownNode) => Promise<void>, all = false) {
     const events: Event[] = [];
+    const known = [{ node, service: 'imap' }];
     const breakers = new Breakers({ observe: (event) => events.push(event), retryMs: 5000 });
-    const always = all ? [{ node, service: 'imap' }] : [];
+    const always = () => (all ? known : []);
     const probes = new Probes({ breakers, always, everyMs: 5000, probeMs: 2000, check });
     const states = () => events.map((event) => (event.event === 'nodeState' ? event.state : event.event));
-    return { breakers, probes, states };
+    return { breakers, probes, states, known };
   }
 
   function bringDown(breakers: Breakers): void {
@@ -96,6 +97,21 @@ describe('Probes', () => {
     await vi.advanceTimersByTimeAsync(20_000);
 
     expect(states()).toEqual(['down']);
+    probes[Symbol.dispose]();
+  });
+
+  it('go to nodes that came later, and no more to those that went', async () => {
+    const check = vi.fn(async (_place: DownNode) => undefined);
+    const { probes, known } = bench(check, true);
+    const [first] = known.splice(0);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(check).not.toHaveBeenCalled();
+    if (first !== undefined) known.push(first, { ...first, service: 'pop3' });
+    await vi.advanceTimersByTimeAsync(20_000);
+
+    expect(new Set(check.mock.calls.map(([{ service }]) => service))).toEqual(new Set(['imap', 'pop3']));
+    expect(check.mock.calls.length).toBeGreaterThan(4);
+    expect(check.mock.calls.length).toBeLessThan(12);
     probes[Symbol.dispose]();
   });
 

@@ -99,10 +99,10 @@ describe('the watch over the trust of nodes', () => {
     const member = memberAt(143, { kind: 'scram-sha-256', name: 'proxy1', key: KEY });
     const events: Event[] = [];
     const left = [...findings];
-    let checks = 0;
+    const checked: Member[] = [];
     const watch = new TrustWatch({
-      check: async () => {
-        checks += 1;
+      check: async (one) => {
+        checked.push(one);
         return left.shift() ?? { verdict: 'right', detail: '' };
       },
       everyMs: 3_600_000,
@@ -114,7 +114,7 @@ describe('the watch over the trust of nodes', () => {
       watch[Symbol.dispose]();
       vi.useRealTimers();
     };
-    return { watch, member, events, checks: () => checks, [Symbol.dispose]: dispose };
+    return { watch, member, events, checked, checks: () => checked.length, [Symbol.dispose]: dispose };
   }
 
   it('keeps logins from a node that trusts anyone, until it refuses a wrong proof', async () => {
@@ -139,6 +139,37 @@ describe('the watch over the trust of nodes', () => {
     await vi.advanceTimersByTimeAsync(0);
 
     expect(at.watch.admit([at.member, other], 'imap')).toEqual([other]);
+  });
+
+  it('tries a node that another way leads to now, and believes of it what it did until then', async () => {
+    using at = setUp([
+      { verdict: 'wrong', detail: '' },
+      { verdict: 'unknown', detail: '' },
+    ]);
+    at.watch.watch(at.member.node);
+    await vi.advanceTimersByTimeAsync(0);
+    const moved = { ...at.member.node, host: '192.0.2.1' };
+    at.watch.replace([moved.name], [moved]);
+    expect(() => at.watch.admit([at.member], 'imap')).toThrow(/takes wrong proofs/);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(at.checked.map(({ node }) => node.host)).toEqual(['127.0.0.1', '192.0.2.1']);
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect(at.watch.admit([at.member], 'imap')).toEqual([at.member]);
+  });
+
+  it('looks at nodes that come, and at none that went', async () => {
+    using at = setUp([{ verdict: 'wrong', detail: '' }]);
+    at.watch.replace([], [at.member.node]);
+    await vi.advanceTimersByTimeAsync(0);
+    at.watch.replace([at.member.node.name], []);
+    await vi.advanceTimersByTimeAsync(7_200_000);
+
+    expect(at.checks()).toBe(1);
+    expect(at.events.at(-1)).toMatchObject({
+      trustsAnyone: false,
+      detail: 'it is in the node table no more',
+    });
   });
 
   it('looks at a node when a login first goes there, again after a minute if it could not tell, and tells nobody', async () => {
