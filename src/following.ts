@@ -1,5 +1,5 @@
 import type { Directory } from '../auth/directory.ts';
-import type { DirectoryChange, FollowMode } from '../auth/directory-changes.ts';
+import type { DirectoryChange, FollowMode, FollowObserver } from '../auth/directory-changes.ts';
 import type { Observer } from './events.ts';
 
 /** What is followed of a directory. */
@@ -11,12 +11,14 @@ export interface FollowedDirectory<Followed extends Followable = Directory> {
   readonly directory: Followed;
 }
 
-/** Takes each change of a directory; must not throw and must not wait. */
+/** Takes each change of a directory; must not wait. */
 export type ChangeSubscriber<Followed extends Followable = Directory> = (
   change: DirectoryChange,
   directory: Followed,
 ) => void;
 
+/** A directory is left alone so long behind a bug. */
+const AGAIN_MS = 30_000;
 /** Repetitions are known of so many entries; of others they are told again. */
 const MAX_KNOWN = 20_000;
 
@@ -43,33 +45,53 @@ export class Following<Followed extends Followable = Directory> implements Async
     await Promise.all(this.#running);
   }
 
-  /** A bug here must not end the sessions of all. */
+  /** A bug here must not end the sessions of all, nor the following of what comes later. */
   async #followSafely(followed: FollowedDirectory<Followed>): Promise<void> {
-    try {
-      await this.#follow(followed);
-    } catch (error) {
-      const stack = error instanceof Error ? error.stack : undefined;
-      this.#observe({ event: 'bug', detail: String(error), ...(stack !== undefined && { stack }) });
-      this.#stateOf(followed.name)('off', 'a bug in the proxy; it is followed again after a restart');
+    const { signal } = this.#stopping;
+    const tell = this.#stateOf(followed.name);
+    for (;;) {
+      try {
+        return await this.#follow(followed, tell);
+      } catch (error) {
+        this.#bug(error);
+        tell('off', 'a bug in the proxy; it is followed again in a while');
+      }
+      await pause(AGAIN_MS, signal);
+      if (signal.aborted) return;
+      this.#tell({ kind: 'doubtful' }, followed);
     }
   }
 
-  async #follow({ name, directory }: FollowedDirectory<Followed>): Promise<void> {
+  #bug(error: unknown): void {
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.#observe({ event: 'bug', detail: String(error), ...(stack !== undefined && { stack }) });
+  }
+
+  async #follow(followed: FollowedDirectory<Followed>, tell: FollowObserver): Promise<void> {
     const { signal } = this.#stopping;
     const known = new Fingerprints();
-    for await (const change of directory.follow?.(signal, this.#stateOf(name)) ?? []) {
+    for await (const change of followed.directory.follow?.(signal, tell) ?? []) {
       if (signal.aborted) {
         return;
       }
-      if (known.isNews(change)) {
-        this.#observe({ event: 'directoryChange', directory: name, kind: change.kind });
-        for (const subscriber of this.#subscribers) subscriber(change, directory);
+      if (known.isNews(change)) this.#tell(change, followed);
+    }
+  }
+
+  /** What one subscriber can't take, the others are told all the same. */
+  #tell(change: DirectoryChange, { name, directory }: FollowedDirectory<Followed>): void {
+    this.#observe({ event: 'directoryChange', directory: name, kind: change.kind });
+    for (const subscriber of this.#subscribers) {
+      try {
+        subscriber(change, directory);
+      } catch (error) {
+        this.#bug(error);
       }
     }
   }
 
   /** Tells once of each state, not of each attempt to get to another. */
-  #stateOf(directory: string): (following: FollowMode, detail: string | undefined) => void {
+  #stateOf(directory: string): FollowObserver {
     let last: FollowMode | undefined;
     return (following, detail) => {
       if (following === last) return;
@@ -82,6 +104,18 @@ export class Following<Followed extends Followable = Directory> implements Async
       });
     };
   }
+}
+
+/** Ends early when the signal is aborted. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = (): void => resolve();
+  const timer = setTimeout(end, ms).unref();
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', end);
 }
 
 /** What entries were when they were told of last: a failed bind changes an entry, and nothing that matters. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Directory } from '../../auth/directory.ts';
 import {
   ChangeQueue,
@@ -112,21 +112,48 @@ describe('Following', () => {
     await following[Symbol.asyncDispose]();
   });
 
-  it('says that it follows no more when there is a bug, and ends nothing else', async () => {
+  it('goes on when a subscriber has a bug, and tells the others', async () => {
     const { queue, directory } = scripted();
     const { following, events } = start(directory);
+    const told: DirectoryChange[] = [];
     following.subscribe(() => {
       throw new Error('a bug');
     });
+    following.subscribe((change) => told.push(change));
 
-    queue.push(DOUBTFUL);
+    queue.push(changed('uid=a', '1'));
+    await new Promise(setImmediate);
+    queue.push(changed('uid=b', '1'));
     await new Promise(setImmediate);
 
-    expect(events.slice(1)).toMatchObject([
+    expect(told).toHaveLength(2);
+    expect(events.filter(({ event }) => event === 'bug')).toMatchObject([
+      { detail: 'Error: a bug' },
+      { detail: 'Error: a bug' },
+    ]);
+    await following[Symbol.asyncDispose]();
+  });
+
+  it('follows again behind a bug, with everything in doubt', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    let begun = 0;
+    const directory: Pick<Directory, 'follow'> = {
+      async *follow() {
+        begun += 1;
+        if (begun === 1) throw new Error('a bug');
+        yield changed('uid=a', '1');
+      },
+    };
+    const { following, told, events } = start(directory as Directory);
+    await vi.advanceTimersByTimeAsync(30_000);
+
+    expect(events.slice(0, 2)).toMatchObject([
       { event: 'bug', detail: 'Error: a bug' },
       { event: 'followState', following: 'off', detail: expect.stringContaining('bug') },
     ]);
+    expect(told.map(({ kind }) => kind)).toEqual(['doubtful', 'changed']);
     await following[Symbol.asyncDispose]();
+    vi.useRealTimers();
   });
 
   it('tells nothing to who has left', async () => {
