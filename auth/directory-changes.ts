@@ -36,8 +36,8 @@ export interface EntryRemoved {
 /** How a directory is followed: told at once, asked again and again, watched as a file, or not at all. */
 export type FollowMode = 'sync' | 'poll' | 'watch' | 'off';
 
-/** Is told whenever that may have changed, and why. */
-export type FollowObserver = (following: FollowMode, detail: string | undefined) => void;
+/** Is told whenever that may have changed, why, and the URL of the server that tells, where there is one. */
+export type FollowObserver = (following: FollowMode, detail: string | undefined, server?: string) => void;
 
 /** Whether a change is of this account: an entry may be renamed, and some changes have no name. */
 export function concerns(

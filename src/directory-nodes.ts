@@ -49,9 +49,13 @@ export class DirectoryNodes implements AsyncDisposable {
   readonly #stopping = new AbortController();
   readonly #following: Following<Pick<Directory, 'follow'>>;
   #timer: NodeJS.Timeout | undefined;
+  /** When it goes off, by the clock of `performance`. */
+  #dueMs = 0;
   #reading: Promise<void> | undefined;
   #isOutdated = false;
   #failures = 0;
+  /** URL of the server that tells of changes: others may not have them yet. */
+  #followed: string | undefined;
   /** Hash of what is in the table. */
   #known: string | undefined;
   #refused: ReadonlySet<string> = new Set();
@@ -62,7 +66,11 @@ export class DirectoryNodes implements AsyncDisposable {
     this.#observe = observe;
     table.await(settings.name);
     const directory: Pick<Directory, 'follow'> = {
-      follow: (signal, tell) => followLdap(settings.source, signal, tell),
+      follow: (signal, tell) =>
+        followLdap(settings.source, signal, (following, detail, server) => {
+          this.#followed = server;
+          tell(following, detail);
+        }),
     };
     this.#following = new Following([{ name: settings.name, directory }], observe);
     this.#following.subscribe(() => this.#later(DEBOUNCE_MS));
@@ -89,8 +97,12 @@ export class DirectoryNodes implements AsyncDisposable {
     await this.#reading;
   }
 
+  /** Reads them in a while; where that is due already, at the earlier time. */
   #later(ms: number): void {
-    if (this.#stopping.signal.aborted || this.#timer !== undefined) return;
+    const atMs = performance.now() + ms;
+    if (this.#stopping.signal.aborted || (this.#timer !== undefined && this.#dueMs <= atMs)) return;
+    clearTimeout(this.#timer);
+    this.#dueMs = atMs;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       void this.read();
@@ -108,7 +120,10 @@ export class DirectoryNodes implements AsyncDisposable {
   async #readAll(): Promise<void> {
     const { name: directory, source } = this.#settings;
     try {
-      const entries = await readAllEntries(source, MAX_ENTRIES, this.#stopping.signal);
+      const servers = source.servers.toSorted(
+        (a, b) => Number(b.url === this.#followed) - Number(a.url === this.#followed),
+      );
+      const entries = await readAllEntries({ ...source, servers }, MAX_ENTRIES, this.#stopping.signal);
       if (!this.#stopping.signal.aborted) this.#take(entries);
       this.#failures = 0;
     } catch (error) {

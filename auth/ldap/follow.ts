@@ -35,6 +35,12 @@ export interface LdapFollowOptions extends LdapFollowTerms {
   readonly operationMs: number;
 }
 
+/** Why a server does not synchronise, or no more. */
+interface Refusal {
+  readonly offered: boolean;
+  readonly detail: string;
+}
+
 /** More changes than this that nobody took put everything in doubt. */
 const MAX_WAITING = 10_000;
 const MAX_RETRY_MS = 30_000;
@@ -124,23 +130,26 @@ class LdapFollower {
 
   async #followOn(connection: LdapConnection, url: string, signal: AbortSignal): Promise<string> {
     const { mode } = this.#options;
-    const dse = await this.#inTime(signal, (limited) => readRootDse(connection, limited));
-    if (mode === 'poll') {
-      return await this.#poll(connection, url, signal);
+    for (;;) {
+      const refusal = mode === 'poll' ? undefined : await this.#syncIfOffered(connection, url, signal);
+      if (refusal?.offered === true || (refusal !== undefined && mode === 'sync')) {
+        return `${url}: ${refusal.detail}`;
+      }
+      const detail = refusal === undefined ? url : `${url}: ${refusal.detail}`;
+      // Behind it synchronisation is tried again: a replica that was empty, as one, begins to offer it.
+      await this.#pollUntilCheck(connection, { url, detail }, signal);
+      if (signal.aborted) {
+        return 'stopped';
+      }
     }
-    const refusal = dse.offersSync ? await this.#sync(connection, dse, url, signal) : NO_SYNC;
-    if (refusal.offered || mode === 'sync') {
-      return `${url}: ${refusal.detail}`;
-    }
-    return await this.#poll(connection, `${url}: ${refusal.detail}`, signal);
   }
 
-  async #sync(
-    connection: LdapConnection,
-    dse: RootDse,
-    url: string,
-    signal: AbortSignal,
-  ): Promise<{ offered: boolean; detail: string }> {
+  async #syncIfOffered(connection: LdapConnection, url: string, signal: AbortSignal): Promise<Refusal> {
+    const dse = await this.#inTime(signal, (limited) => readRootDse(connection, limited));
+    return dse.offersSync ? await this.#sync(connection, dse, url, signal) : NO_SYNC;
+  }
+
+  async #sync(connection: LdapConnection, dse: RootDse, url: string, signal: AbortSignal): Promise<Refusal> {
     const { schema } = this.#options;
     this.#place ??= await this.#placeOfNow(connection, dse, signal);
     if (this.#place === undefined) {
@@ -153,7 +162,7 @@ class LdapFollower {
     const ending = new AbortController();
     const beating = this.#beat(connection, AbortSignal.any([signal, ending.signal]));
     try {
-      const onCaughtUp = (): void => this.#going('sync', url);
+      const onCaughtUp = (): void => this.#going('sync', url, url);
       const terms = { schema, entries: this.#entries, changes: this.#changes, onCaughtUp };
       const end = await syncFrom(this.#place, connection, terms, signal);
       if (!end.resumable) {
@@ -196,28 +205,28 @@ class LdapFollower {
     }
   }
 
-  async #poll(connection: LdapConnection, detail: string, signal: AbortSignal): Promise<string> {
+  /** Polls until everything is to be in doubt again, as what is gone does not show, or until it is stopped. */
+  async #pollUntilCheck(
+    connection: LdapConnection,
+    { url, detail }: { readonly url: string; readonly detail: string },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { schema, timestamp, pollMs, recheckMs, operationMs } = this.#options;
     const terms = { schema, entries: this.#entries, changes: this.#changes, timestamp, operationMs };
     this.#poller ??= new Poller(terms);
-    let sinceCheck = 0;
-    for (;;) {
+    for (let sinceCheck = 0; sinceCheck < recheckMs; sinceCheck += pollMs) {
       await this.#poller.poll(connection, signal);
-      this.#going('poll', detail);
+      this.#going('poll', detail, url);
       if (!(await wait(pollMs, signal))) {
-        return 'stopped';
-      }
-      sinceCheck += pollMs;
-      if (sinceCheck >= recheckMs) {
-        sinceCheck = 0;
-        this.#changes.push({ kind: 'doubtful' });
+        return;
       }
     }
+    this.#changes.push({ kind: 'doubtful' });
   }
 
-  #going(how: 'sync' | 'poll', detail: string): void {
+  #going(how: 'sync' | 'poll', detail: string, url: string): void {
     this.#failures = 0;
-    this.#observe(how, detail);
+    this.#observe(how, detail, url);
   }
 
   async #inTime<T>(signal: AbortSignal, ask: (limited: AbortSignal) => Promise<T>): Promise<T> {
@@ -233,7 +242,7 @@ class LdapFollower {
   }
 }
 
-const NO_SYNC = { offered: false, detail: 'no content synchronisation is offered' };
+const NO_SYNC: Refusal = { offered: false, detail: 'no content synchronisation is offered' };
 
 /** @returns whether the time passed, and nobody ended the wait. */
 async function wait(ms: number, signal: AbortSignal): Promise<boolean> {

@@ -31,11 +31,11 @@ const nodesOf =
 const failing: Script = (request) =>
   request.kind === 'search' ? searchDone(request.id, 52) : answerAll(request);
 
-function settingsFor(port: number) {
+function settingsFor(...ports: readonly number[]) {
   using folder = new ConfigFolder();
   const text = `
 nodesFrom:
-  urls: [ldap://127.0.0.1:${port}]
+  urls: [${ports.map((port) => `ldap://127.0.0.1:${port}`).join(', ')}]
   base: ou=nodes,dc=x
   allow: ['*.mail.example.org']
   defaults: { kind: dovecot, tls: { caFile: ca.pem } }
@@ -76,6 +76,45 @@ it('are unsaid until the directory was read once, and stay when it goes', async 
   expect(reasonOf(table)).toBe('homeNotAllowed');
   const told = events.map(({ event }) => event).filter((event) => event.startsWith('node'));
   expect(told).toEqual(['nodesUnreadable', 'nodeEntryRefused', 'nodesRead', 'nodesUnreadable', 'nodesRead']);
+});
+
+/** Does otherwise when it is asked for changes. */
+const whenPolled =
+  (polled: Script, otherwise: Script): Script =>
+  (request, socket) =>
+    (request.kind === 'search' && /modifytimestamp/i.test(request.filter) ? polled : otherwise)(
+      request,
+      socket,
+    );
+
+it('are read where they are followed, as another server may not have the change yet', async () => {
+  await using behind = await ScriptedLdap.start(whenPolled(failing, nodesOf('b.mail.example.org')));
+  await using followed = await ScriptedLdap.start(nodesOf('a.mail.example.org'));
+  const table = new NodeTable([]);
+  const { promise: following, resolve } = Promise.withResolvers<void>();
+  await using nodes = new DirectoryNodes(settingsFor(behind.port, followed.port), table, (event) => {
+    if (event.event === 'followState' && event.following === 'poll') resolve();
+  });
+  await following;
+
+  await nodes.read();
+
+  expect(table.named.map(({ name }) => name)).toEqual(['a.mail.example.org']);
+});
+
+it('are read as soon as something is told of them, however long they could not be read', async () => {
+  await using server = await ScriptedLdap.start(whenPolled(answerAll, failing));
+  const settings = settingsFor(server.port);
+  const source = { ...settings.source, pollMs: 10, recheckMs: 10, retryMs: 600_000 };
+  const { promise: read, resolve } = Promise.withResolvers<void>();
+  await using nodes = new DirectoryNodes({ ...settings, source }, new NodeTable([]), ({ event }) => {
+    if (event === 'nodesRead') resolve();
+  });
+
+  await nodes.read();
+  server.script = nodesOf('a.mail.example.org');
+
+  await read;
 });
 
 it('are none of those that the configuration has', async () => {

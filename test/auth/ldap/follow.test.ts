@@ -270,6 +270,22 @@ describe('following by polling', () => {
     await changes.next((change) => change.kind === 'doubtful' && changes.all.indexOf(change) > 1);
   });
 
+  it('ends when the server begins to offer content synchronisation', async () => {
+    let offersSync = false;
+    const synchronised = offering(({ id }) => syncInfo(id, REFRESH_DONE));
+    const polling = polled(new Map());
+    await using changes = await follow(
+      (request, socket) => (offersSync ? synchronised : polling)(request, socket),
+      { recheckMs: 10 },
+    );
+    await changes.state(({ following }) => following === 'poll');
+
+    offersSync = true;
+
+    await changes.state(({ following }) => following === 'sync');
+    expect(changes.states.some(({ following }) => following === 'off')).toBe(false);
+  });
+
   it('is not done instead of what was asked for', async () => {
     await using changes = await follow(polled(new Map()), { mode: 'sync' });
 
