@@ -31,7 +31,7 @@ export function startProbes(
   if (probe === 'off') return undefined;
   return new Probes({
     breakers,
-    always: () => (all ? nodes.named.flatMap(portsOf) : []),
+    always: () => (all ? nodes.all.flatMap(portsOf) : []),
     everyMs,
     probeMs: connectMs,
     check: (place, signal) => probeNode(place, { probe, ways, signal }),

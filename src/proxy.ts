@@ -134,9 +134,9 @@ export async function startProxy(
   await certificates.watch();
   const probing = { breakers, nodes, ways, connectMs: settings.times.connectMs };
   const probes = startProbes(health, probing);
-  for (const node of nodes.named) trustWatch?.watch(node);
+  for (const node of nodes.all) trustWatch?.watch(node);
   nodes.onChange(breakers.nodesChanged);
-  nodes.onChange(({ replaced }) => trustWatch?.replace(replaced, nodes.named));
+  nodes.onChange(({ replaced }) => trustWatch?.replace(replaced, nodes.all));
   starting.move();
   const stop = async (graceMs: number): Promise<void> => {
     observe({ event: 'stopping', sessions: sessions.size });

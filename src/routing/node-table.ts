@@ -113,11 +113,6 @@ export class NodeTable {
     return this.#rows.groups.get(plain(name));
   }
 
-  /** All nodes that are in the table by names of their own. */
-  get named(): readonly KnownNode[] {
-    return [...this.#rows.nodes.keys()].flatMap((name) => this.find(name) ?? []);
-  }
-
   /** Has names that are unknown be unsaid rather than wrong, until a source has given its rows for the first time. */
   await(source: string): void {
     if (!this.#sources.has(source)) this.#awaited.add(source);

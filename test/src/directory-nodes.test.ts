@@ -99,7 +99,7 @@ it('are read where they are followed, as another server may not have the change 
 
   await nodes.read();
 
-  expect(table.named.map(({ name }) => name)).toEqual(['a.mail.example.org']);
+  expect(table.all.map(({ name }) => name)).toEqual(['a.mail.example.org']);
 });
 
 it('are read as soon as something is told of them, however long they could not be read', async () => {

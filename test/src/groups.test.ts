@@ -137,7 +137,7 @@ describe('what NodeTable tells of', () => {
 
     expect(told({ nodes: [node('b'), node('a')], groups: [shared('a', 'b')] })).toBeUndefined();
     expect(nodes.find('a')?.prover).toBe(before?.prover);
-    expect(nodes.named.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(nodes.all.map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
   it.each([
