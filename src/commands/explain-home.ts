@@ -37,7 +37,10 @@ export async function explainHome(account: Account, terms: HomeTerms): Promise<H
   return home;
 }
 
-/** Asks all nodes of the home at once, by all their services: those of shared storage must serve all. */
+/**
+ * Asks at once for all that the choice goes by: the service of each node, and the others too where the storage is shared.
+ * @returns the failures, by {@link keyOf}.
+ */
 async function probeHome(
   account: Account,
   { service, nodes, settings, step }: HomeTerms,
@@ -45,8 +48,11 @@ async function probeHome(
   using deadline = new Deadline(settings.times.connectMs);
   const ways = new Ways(settings.sourceAddresses);
   const failures = new Map<string, LoginFailure>();
-  const shown = planRoute(account, service, { nodes }).map(async ({ node }) => {
-    const findings = [...node.settings.ports.keys()].map(async (port) => {
+  const wanted = new Set<string>();
+  const health: NodeHealth = { usable: (node, name) => wanted.add(keyOf(node, name)).size > 0 };
+  const shown = planRoute(account, service, { nodes, health }).map(async ({ node }) => {
+    const services = [...node.settings.ports.keys()].filter((name) => wanted.has(keyOf(node, name)));
+    const findings = services.map(async (port) => {
       const failure = await failureOf(
         probeNode({ node, service: port }, { probe: 'greeting', ways, signal: deadline.signal }),
       );

@@ -64,11 +64,15 @@ const TIMES = {
   connectMs: 2000,
 } as Parameters<typeof explainHome>[1]['settings']['times'];
 
-async function explained(nodes: readonly NodeSettings[], probe = true) {
+async function explained(
+  nodes: readonly NodeSettings[],
+  probe = true,
+  kind: GroupSettings['kind'] = 'shared',
+) {
   const steps: string[] = [];
   const home = await explainHome(ANN, {
     service: 'imap',
-    nodes: new NodeTable(nodes, [POOL]),
+    nodes: new NodeTable(nodes, [{ ...POOL, kind }]),
     settings: { times: TIMES },
     probe,
     step: (name, detail) => steps.push(`${name} ${detail}`),
@@ -92,6 +96,22 @@ describe('explainHome', () => {
       expect.stringMatching(/^health node-b: imap greets, pop3: .*ECONNREFUSED/),
     ]);
     expect(home).toMatchObject([{ node: { name: 'node-a' } }, { node: { name: 'node-b' } }]);
+  });
+
+  it('asks for no other service where that does not matter', async () => {
+    const imap = await greeting('* OK ready\r\n');
+    const none = await closed();
+
+    const { steps } = await explained(
+      [node('node-a', imap, none), node('node-b', imap, none)],
+      true,
+      'replicas',
+    );
+
+    expect(steps.filter((step) => step.startsWith('health')).toSorted()).toEqual([
+      'health node-a: imap greets',
+      'health node-b: imap greets',
+    ]);
   });
 
   it('says why the best node is not the one that the hash would have', async () => {
