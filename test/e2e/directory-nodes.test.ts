@@ -108,9 +108,7 @@ describe('nodes in the directory', () => {
 
       expect([explained.code, explained.errors]).toEqual([0, '']);
       expect(explained.output).toMatch(new RegExp(`nodes +read from .*${BASE}`));
-      expect(explained.output).toMatch(
-        /health +node-a\.example\.org: imap greets\n/,
-      );
+      expect(explained.output).toMatch(/health +node-a\.example\.org: imap greets\n/);
       expect(explained.output).toMatch(/login +node-a\.example\.org let alice in/);
       expect([examined.code, examined.errors]).toEqual([0, '']);
       expect(examined.output).toMatch(/^ok +node-a\.example\.org pop3: it refuses a wrong proof/m);

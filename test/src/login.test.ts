@@ -17,21 +17,10 @@ import { NodeTable } from '../../src/routing/node-table.ts';
 import { type Findings, SessionReport } from '../../src/session-report.ts';
 import { NotedGuard } from '../support/noted-guard.ts';
 import { clientFinal, clientFirst } from '../support/scram-client.ts';
+import { TIMES } from '../support/settings.ts';
 
 const signal = new AbortController().signal;
 const HERE = { ip: '127.0.0.1', port: 9 };
-const TIMES = {
-  unauthenticatedMs: 120_000,
-  proxyHeaderMs: 5000,
-  tlsHandshakeMs: 10_000,
-  directoryMs: 6000,
-  nodeMs: 15_000,
-  connectMs: 5000,
-  connectWithSpareMs: 2000,
-  loginWithSpareMs: 5000,
-  failureMs: 0,
-  halfCloseMs: 5000,
-};
 
 /** A file's directory that a test changes while a login is under way; it counts the searches. */
 function changing(...lines: readonly string[]) {

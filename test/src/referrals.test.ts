@@ -11,20 +11,9 @@ import { NodeTable } from '../../src/routing/node-table.ts';
 import { planRoute } from '../../src/routing/route.ts';
 import type { NodeSettings } from '../../src/settings.ts';
 import { ScriptedServer } from '../support/scripted-server.ts';
+import { TIMES } from '../support/settings.ts';
 
 const NEVER = new AbortController().signal;
-const TIMES = {
-  unauthenticatedMs: 120_000,
-  proxyHeaderMs: 5000,
-  tlsHandshakeMs: 10_000,
-  directoryMs: 6000,
-  nodeMs: 15_000,
-  connectMs: 5000,
-  connectWithSpareMs: 2000,
-  loginWithSpareMs: 5000,
-  failureMs: 0,
-  halfCloseMs: 5000,
-};
 const HERE = { ip: '127.0.0.1', port: 9 };
 
 /** What a node says, by protocol: its greeting, its challenge, and that it lets us in. */

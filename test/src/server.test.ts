@@ -9,6 +9,7 @@ import type { Event } from '../../src/events.ts';
 import { type ProxyServer, startProxy } from '../../src/proxy.ts';
 import type { ListenerSettings, ListenerTls, Settings } from '../../src/settings.ts';
 import { ScriptedServer } from '../support/scripted-server.ts';
+import { LISTENER, TIMES } from '../support/settings.ts';
 import { readAll } from '../support/sockets.ts';
 import { TestCa } from '../support/test-ca.ts';
 import { Wire } from '../support/wire.ts';
@@ -89,13 +90,7 @@ function settings(terms: {
   return {
     listeners: [
       {
-        protocol: 'imap',
-        address: '127.0.0.1',
-        port: 0,
-        tls: { mode: 'none' },
-        allowPlaintext: true,
-        greeting: 'ready',
-        mechanisms: ['PLAIN'],
+        ...LISTENER,
         ...terms.listener,
       },
     ],
@@ -111,16 +106,8 @@ function settings(terms: {
       },
     ],
     times: {
-      unauthenticatedMs: terms.unauthenticatedMs ?? 120_000,
-      proxyHeaderMs: 5000,
-      tlsHandshakeMs: 10_000,
-      directoryMs: 6000,
-      nodeMs: 15_000,
-      connectMs: 5000,
-      connectWithSpareMs: 2000,
-      loginWithSpareMs: 5000,
-      failureMs: 0,
-      halfCloseMs: 5000,
+      ...TIMES,
+      ...(terms.unauthenticatedMs === undefined ? {} : { unauthenticatedMs: terms.unauthenticatedMs }),
     },
     limits: { connections: terms.connections, failures: 10 },
     names: { defaultDomain: undefined, lowerCase: true, punctuation: '', latin1Passwords: false },

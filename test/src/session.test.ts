@@ -15,21 +15,9 @@ import type { Event } from '../../src/events.ts';
 import { type ProxyServer, startProxy } from '../../src/proxy.ts';
 import type { NodeSettings, Settings } from '../../src/settings.ts';
 import { ScriptedServer } from '../support/scripted-server.ts';
+import { LISTENER, TIMES } from '../support/settings.ts';
 import { readAll } from '../support/sockets.ts';
 import { Wire } from '../support/wire.ts';
-
-const TIMES: Settings['times'] = {
-  unauthenticatedMs: 120_000,
-  proxyHeaderMs: 5000,
-  tlsHandshakeMs: 10_000,
-  directoryMs: 6000,
-  nodeMs: 15_000,
-  connectMs: 5000,
-  connectWithSpareMs: 2000,
-  loginWithSpareMs: 5000,
-  failureMs: 0,
-  halfCloseMs: 5000,
-};
 
 function account(homes: readonly string[], terms: Partial<Account> = {}): Account {
   return { name: 'u', entry: 'uid=u', homes, forwarded: new Map(), bar: undefined, ...terms };
@@ -83,13 +71,7 @@ async function run(
   const settings: Settings = {
     listeners: [
       {
-        protocol: 'imap',
-        address: '127.0.0.1',
-        port: 0,
-        tls: { mode: 'none' },
-        allowPlaintext: true,
-        greeting: 'ready',
-        mechanisms: ['PLAIN'],
+        ...LISTENER,
       },
     ],
     nodes,

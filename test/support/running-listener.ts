@@ -7,6 +7,7 @@ import type { Event as ProxyEvent } from '../../src/events.ts';
 import { type ProxyParts, type ProxyServer, startProxy } from '../../src/proxy.ts';
 import type { ListenerSettings, ListenerTls, Settings } from '../../src/settings.ts';
 import type { Throttle } from '../../src/throttle/throttle.ts';
+import { LISTENER, TIMES } from './settings.ts';
 import type { KeyPair } from './test-ca.ts';
 
 const ACCOUNT: Account = { name: 'u', entry: 'uid=u', homes: ['home'], forwarded: new Map(), bar: undefined };
@@ -84,13 +85,7 @@ function settingsOf({ listener, times, homePort = 1, connections = 1000, limits 
   return {
     listeners: [
       {
-        protocol: 'imap',
-        address: '127.0.0.1',
-        port: 0,
-        tls: { mode: 'none' },
-        allowPlaintext: true,
-        greeting: 'ready',
-        mechanisms: ['PLAIN'],
+        ...LISTENER,
         ...listener,
       },
     ],
@@ -105,19 +100,7 @@ function settingsOf({ listener, times, homePort = 1, connections = 1000, limits 
         required: [],
       },
     ],
-    times: {
-      unauthenticatedMs: 120_000,
-      proxyHeaderMs: 5000,
-      tlsHandshakeMs: 10_000,
-      directoryMs: 6000,
-      nodeMs: 15_000,
-      connectMs: 5000,
-      connectWithSpareMs: 2000,
-      loginWithSpareMs: 5000,
-      failureMs: 0,
-      halfCloseMs: 5000,
-      ...times,
-    },
+    times: { ...TIMES, ...times },
     limits: { connections, failures: 10, ...limits },
     names: { defaultDomain: undefined, lowerCase: true, punctuation: '', latin1Passwords: false },
   };
