@@ -1,5 +1,5 @@
 /** Remembers what a directory said, so that it need not be asked each time, nor be there at all for a while. */
-
+import { ChangeTimes } from './change-times.ts';
 import type {
   Account,
   Directory,
@@ -10,23 +10,19 @@ import type {
   StoredLookup,
 } from './directory.ts';
 import type { DirectoryChange } from './directory-changes.ts';
-import { LoginFailure } from './failure.ts';
-import { KeyedHash } from './keyed-hash.ts';
+import type { LoginFailure } from './failure.ts';
 import { Recent } from './recent.ts';
+import { isDown, type PasswordTerms, RightPasswords } from './right-passwords.ts';
 import type { Secret } from './secret.ts';
 
 /** For how long what is remembered. Milliseconds; 0 is not at all. */
-export interface CacheTerms {
+export interface CacheTerms extends PasswordTerms {
   /** Entries that were found. */
   readonly routesMs: number;
   /** Names for which there was none. */
   readonly negativeMs: number;
   /** Entries, while no server answers. */
   readonly staleMs: number;
-  /** Right passwords. */
-  readonly passwordsMs: number;
-  /** Right passwords, while no server answers. */
-  readonly passwordsWhileDownMs: number;
   /** Entries, names and passwords, each. */
   readonly max: number;
 }
@@ -40,9 +36,17 @@ interface Remembered {
   readonly askedMs: number;
 }
 
+/** A question to the directory. */
+interface Question {
+  readonly login: LoginName;
+  readonly context: DirectoryContext;
+  /** What its answer is remembered by. */
+  readonly key: string;
+}
+
 /**
  * A directory whose answers are remembered. What was found for a name is good for one service only, as others may be
- * forbidden. Neither stored passwords nor wrong ones are remembered: the latter are the throttle's to know.
+ * forbidden. Wrong passwords are not remembered: they are the throttle's to know.
  */
 export class CachedDirectory implements Directory {
   readonly stored?: StoredLookup;
@@ -52,21 +56,16 @@ export class CachedDirectory implements Directory {
   readonly #terms: CacheTerms;
   readonly #now: () => number;
   readonly #onAnswer: (by: AnsweredBy) => void;
-  readonly #hash = new KeyedHash();
   readonly #found: Recent<Remembered>;
   readonly #none: Recent<number>;
-  /** When each password was found right, by a hash of all that makes it so. */
-  readonly #right: Recent<number>;
-  /** When each entry changed, by name and id: what was asked before is old. */
-  readonly #changed: Recent<number>;
-  readonly #longestMs: number;
+  readonly #passwords: RightPasswords;
+  readonly #changed: ChangeTimes;
   /**
    * When anything changed, and when everything may have: nothing older is used while a server can be asked. Where none
    * can, it is still the best that is known.
    */
   #lastChangeMs = Number.NEGATIVE_INFINITY;
   #doubtfulMs = Number.NEGATIVE_INFINITY;
-  #allChangedMs = Number.NEGATIVE_INFINITY;
 
   /** @param now a monotonic clock in milliseconds. */
   constructor(
@@ -75,45 +74,44 @@ export class CachedDirectory implements Directory {
     onAnswer: (by: AnsweredBy) => void,
     now: () => number = () => performance.now(),
   ) {
-    const { routesMs, staleMs, passwordsMs, passwordsWhileDownMs, max } = terms;
+    const { routesMs, staleMs, max } = terms;
     this.#inner = inner;
     this.#terms = terms;
     this.#onAnswer = onAnswer;
     this.#now = now;
-    this.#longestMs = Math.max(routesMs, staleMs, passwordsMs, passwordsWhileDownMs);
     this.#found = new Recent(max, now);
     this.#none = new Recent(max, now);
-    this.#right = new Recent(max, now);
-    this.#changed = new Recent(max, now);
+    this.#passwords = new RightPasswords(terms, now);
+    this.#changed = new ChangeTimes(max, Math.max(routesMs, staleMs), now);
     const { stored, follow, reread } = inner;
     if (stored !== undefined) this.stored = stored.bind(inner);
-    if (follow !== undefined) this.follow = follow.bind(inner);
+    if (follow !== undefined) this.follow = (signal, tell) => this.#listen(follow.call(inner, signal, tell));
     if (reread !== undefined) this.reread = reread.bind(inner);
   }
 
   async find(login: LoginName, context: DirectoryContext, signal: AbortSignal): Promise<Found | undefined> {
     const key = `${context.service} ${login.full}`;
+    // What is remembered must not hold what is of one login: its client, and its guard, which has the password.
+    const { service, trace } = context;
+    const question = { login, key, context: { service, ...(trace !== undefined && { trace }) } };
     const remembered = this.#remembered(key);
     const askedMs = this.#now();
     if (remembered !== undefined && this.#isFresh(remembered, askedMs)) {
       this.#onAnswer('cache');
-      return this.#watched(remembered.found);
+      return this.#fromCache(remembered.found, question);
     }
     if ((this.#none.get(key) ?? Number.NEGATIVE_INFINITY) > this.#lastChangeMs) {
       this.#onAnswer('cache');
       return undefined;
     }
     try {
-      const found = await this.#inner.find(login, context, signal);
-      this.#onAnswer('server');
-      this.#remember(key, found, askedMs);
-      return found && this.#watched(found);
+      const found = await this.#ask(question, signal);
+      return found && this.#watched(found, (password, limit) => found.verify(password, limit));
     } catch (error) {
-      if (!isDown(error) || remembered === undefined || askedMs - remembered.askedMs >= this.#terms.staleMs) {
-        throw error;
-      }
+      const isUseful = remembered !== undefined && askedMs - remembered.askedMs < this.#terms.staleMs;
+      if (!isDown(error) || !isUseful) throw error;
       this.#onAnswer('stale');
-      return this.#watched(remembered.found);
+      return this.#stale(remembered.found, error);
     }
   }
 
@@ -129,29 +127,42 @@ export class CachedDirectory implements Directory {
     return this.#inner.whyNotReady(signal);
   }
 
-  /** Takes note of a change: what was asked before is forgotten. */
+  /** Takes note of a change that matters: what was asked before is forgotten. */
   note(change: DirectoryChange): void {
-    const nowMs = this.#now();
-    this.#lastChangeMs = nowMs;
-    if (change.kind === 'doubtful') {
-      this.#doubtfulMs = nowMs;
+    this.#lastChangeMs = this.#now();
+    if (change.kind !== 'doubtful') {
+      this.#changed.note(change);
       return;
     }
-    // More changes than can be told apart are as good as all.
-    if (this.#changed.size + 2 > this.#terms.max) this.#allChangedMs = nowMs;
-    for (const name of [change.entry, change.id]) {
-      if (name !== undefined) this.#changed.set(name, nowMs, this.#longestMs);
-    }
+    this.#doubtfulMs = this.#lastChangeMs;
+    this.#passwords.doubt();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#inner[Symbol.asyncDispose]();
   }
 
+  /** Of passwords, each change is news: a lock, or a new password, may show in nothing that is read of an entry. */
+  async *#listen(changes: AsyncIterable<DirectoryChange>): AsyncGenerator<DirectoryChange> {
+    for await (const change of changes) {
+      if (change.kind !== 'doubtful') this.#passwords.changed(change);
+      yield change;
+    }
+  }
+
+  /** Asks the directory, and remembers what it says. */
+  async #ask({ login, key, context }: Question, signal: AbortSignal): Promise<Found | undefined> {
+    const askedMs = this.#now();
+    const found = await this.#inner.find(login, context, signal);
+    this.#onAnswer('server');
+    this.#remember(key, found, askedMs);
+    return found;
+  }
+
   /** What was found, unless it has changed since. */
   #remembered(key: string): Remembered | undefined {
     const remembered = this.#found.get(key);
-    return remembered === undefined || this.#hasChanged(remembered.found, remembered.askedMs)
+    return remembered === undefined || this.#changed.since(remembered.found, remembered.askedMs)
       ? undefined
       : remembered;
   }
@@ -160,15 +171,11 @@ export class CachedDirectory implements Directory {
     return nowMs - askedMs < this.#terms.routesMs && askedMs > this.#doubtfulMs;
   }
 
-  #hasChanged({ entry, id }: Found, askedMs: number): boolean {
-    if (askedMs <= this.#allChangedMs) return true;
-    return [entry, id].some((name) => name !== undefined && (this.#changed.get(name) ?? 0) >= askedMs);
-  }
-
   #remember(key: string, found: Found | undefined, askedMs: number): void {
     const { routesMs, staleMs, negativeMs } = this.#terms;
     if (found !== undefined) {
-      this.#found.set(key, { found, askedMs }, Math.max(routesMs, staleMs));
+      const keptMs = Math.max(routesMs, staleMs);
+      if (keptMs > 0) this.#found.set(key, { found: withoutPassword(found), askedMs }, keptMs);
       this.#none.delete(key);
     } else {
       this.#found.delete(key);
@@ -177,37 +184,55 @@ export class CachedDirectory implements Directory {
   }
 
   /** The same entry, whose right passwords are remembered. */
-  #watched(found: Found): Found {
-    return { ...found, verify: (password, signal) => this.#verify(found, password, signal) };
+  #watched(found: Found, judge: Found['verify']): Found {
+    return {
+      ...found,
+      verify: (password, signal) =>
+        this.#passwords.verify(found, password, {
+          judge: () => judge(password, signal),
+          answered: this.#onAnswer,
+        }),
+    };
   }
 
-  async #verify(found: Found, password: Secret, signal: AbortSignal): Promise<PasswordVerdict> {
-    const { passwordsMs, passwordsWhileDownMs } = this.#terms;
-    const keptMs = Math.max(passwordsMs, passwordsWhileDownMs);
-    // Where nothing of the password is known of the entry, nobody but the node may say that it is right.
-    if (keptMs === 0 || found.passwordVersion === undefined) return await found.verify(password, signal);
-    const key = this.#hash.of(found.entry, found.passwordVersion, password.octets).toString('latin1');
-    const askedMs = this.#now();
-    const rightMs = this.#right.get(key);
-    const isKnown = (forMs: number): boolean =>
-      rightMs !== undefined && askedMs - rightMs < forMs && !this.#hasChanged(found, rightMs);
-    if (isKnown(passwordsMs) && (rightMs ?? 0) > this.#doubtfulMs) {
-      this.#onAnswer('cache');
-      return 'right';
-    }
-    try {
-      const verdict = await found.verify(password, signal);
-      if (verdict === 'right') this.#right.set(key, askedMs, keptMs);
-      else this.#right.delete(key);
-      return verdict;
-    } catch (error) {
-      if (!isDown(error) || !isKnown(passwordsWhileDownMs)) throw error;
-      this.#onAnswer('stale');
-      return 'right';
-    }
+  /**
+   * What is remembered lets a password be right, and none be wrong: the entry may have another name now, or another
+   * password, which only the directory knows.
+   */
+  #fromCache(found: Found, question: Question): Found {
+    let current = found;
+    const judge = async (password: Secret, signal: AbortSignal): Promise<PasswordVerdict> => {
+      const verdict = found.holdsPassword === true ? undefined : await found.verify(password, signal);
+      if (verdict === 'right' || verdict === 'leftToNode') return verdict;
+      const fresh = await this.#ask(question, signal);
+      if (fresh === undefined) return 'wrongPassword';
+      current = fresh;
+      const isSame = fresh.entry === found.entry;
+      return isSame && verdict !== undefined ? verdict : await fresh.verify(password, signal);
+    };
+    return { ...this.#watched(found, judge), account: () => current.account() };
+  }
+
+  /** What stands in for a directory that can't be asked says where an account is at home, and not who has a right password. */
+  #stale(found: Found, why: LoginFailure): Found {
+    return this.#watched(found, async (password, signal) => {
+      if (found.holdsPassword === true) throw why;
+      return await found.verify(password, signal);
+    });
   }
 }
 
-function isDown(error: unknown): boolean {
-  return error instanceof LoginFailure && error.reason === 'directoryDown';
+/** What is remembered of an entry holds no stored password. */
+function withoutPassword(found: Found): Found {
+  const { entry, id, name, passwordVersion, holdsPassword, account } = found;
+  if (holdsPassword !== true) return found;
+  return {
+    entry,
+    id,
+    name,
+    passwordVersion,
+    holdsPassword,
+    account,
+    verify: () => Promise.reject(new Error('a stored password is not remembered')),
+  };
 }

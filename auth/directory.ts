@@ -121,6 +121,8 @@ export interface Found {
    * password, so that none may be remembered as wrong.
    */
   readonly passwordVersion: string | undefined;
+  /** Whether a password is compared with what was found, so that the verdict is as old as that. */
+  readonly holdsPassword?: boolean;
   /** @throws {LoginFailure} `directoryDown` when it could not be told, `directoryFault` when the data is at fault. */
   verify(password: Secret, signal: AbortSignal): Promise<PasswordVerdict>;
   /** Reads the account. @throws {LoginFailure} `directoryFault`. */

@@ -11,6 +11,13 @@ export function valuesOf(entry: Entry, attribute: string): readonly string[] {
   return entry.attributes.get(attribute.toLowerCase()) ?? [];
 }
 
+/** The entry without what is told by these attributes. */
+export function withoutAttributes({ dn, attributes }: Entry, names: readonly string[]): Entry {
+  const left = new Map(attributes);
+  for (const name of names) left.delete(name.toLowerCase());
+  return { dn, attributes: left };
+}
+
 /** Says that several entries, and which, have one login name. */
 export function ambiguityOf(entries: readonly Entry[]): string {
   const [first, second, ...others] = entries;

@@ -9,7 +9,7 @@ import type {
   StoredCredentials,
   StoredLookup,
 } from '../directory.ts';
-import { type Entry, valuesOf } from '../entries/entry.ts';
+import { type Entry, valuesOf, withoutAttributes } from '../entries/entry.ts';
 import { accountOf, ENTRY_ID, type Schema, searchesFor, searchForAll } from '../entries/schema.ts';
 import { LoginFailure } from '../failure.ts';
 import { verifyStored } from '../passwords/stored-password.ts';
@@ -93,13 +93,19 @@ class LdapDirectory implements Directory {
       id: valuesOf(entry, ENTRY_ID)[0],
       name: valuesOf(entry, schema.options.name)[0],
       passwordVersion: verify === 'node' ? undefined : passwordVersionOf(entry),
+      holdsPassword: verify === 'hash',
       verify: async (password, limit) => {
         const verdict = await this.#verify(entry, password, limit);
         context.trace?.('password', verdict === 'leftToNode' ? 'left to the node' : `${verdict}${by}`);
         return verdict;
       },
-      account: () => this.#accountOf(entry, context),
+      account: this.#readerOf(withoutAttributes(entry, extra), context),
     };
+  }
+
+  /** Reads the account when it is asked for, and holds nothing else till then. */
+  #readerOf(entry: Entry, context: DirectoryContext): () => Account {
+    return () => this.#accountOf(entry, context);
   }
 
   async lookup(

@@ -69,6 +69,7 @@ class LdifDirectory implements Directory {
         entry: entry.dn,
         name: valuesOf(entry, schema.options.name)[0],
         passwordVersion: this.#versionOf(entry),
+        holdsPassword: true,
         verify: async (password, signal) => {
           const verdict = await verifyStored({ entry, schema, rules: { allowCleartext } }, password, signal);
           context.trace?.('password', verdict);

@@ -75,8 +75,19 @@ export function buildConnection(
 }
 
 /** Says what is remembered of a directory; `undefined` for nothing. */
-export function buildCache({ cache }: LdapConfig, path: Path, report: Report): CacheTerms | undefined {
+export function buildCache(
+  { cache, follow }: LdapConfig,
+  path: Path,
+  report: Report,
+): CacheTerms | undefined {
   const { routes, negative, stale, passwords, passwordsWhileDown, entries } = cache;
+  if (passwords > 0 && follow === 'off') {
+    report.warning(
+      [...path, 'cache', 'passwords'],
+      `changes are not followed, so a password that was changed or locked lets in for ${passwords / 1000}s more`,
+      'follow: auto, or passwords: 0s',
+    );
+  }
   if (passwordsWhileDown > stale) {
     report.warning(
       [...path, 'cache', 'passwordsWhileDown'],

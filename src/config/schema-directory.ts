@@ -105,7 +105,7 @@ const cacheSchema = z.strictObject({
   passwords: delay
     .prefault('0s')
     .describe(
-      'right passwords are good for so long; a change is seen where the server keeps its time (ppolicy)',
+      'right passwords are good for so long; any change of the entry that is followed ends that at once',
     ),
   passwordsWhileDown: delay.prefault('0s').describe('so are right passwords while no server answers'),
   entries: z.int().min(1).max(1_000_000).default(20_000).describe('so many of each are remembered'),

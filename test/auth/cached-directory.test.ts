@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { type AnsweredBy, CachedDirectory, type CacheTerms } from '../../auth/cached-directory.ts';
-import type { Account, Directory, LoginName, PasswordVerdict } from '../../auth/directory.ts';
-import type { EntryChanged } from '../../auth/directory-changes.ts';
+import type {
+  Account,
+  Directory,
+  DirectoryContext,
+  LoginGuard,
+  LoginName,
+  PasswordVerdict,
+} from '../../auth/directory.ts';
+import type { DirectoryChange, EntryChanged } from '../../auth/directory-changes.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
 
@@ -40,6 +47,13 @@ function setUp(terms: Partial<CacheTerms>) {
     version: '1',
     asked: 0,
     verified: 0,
+    /** What the entries are called, but for the name. */
+    ou: '',
+    /** Whether passwords are compared with what was found. */
+    byHash: false,
+    /** What the directory was told of the login. */
+    contexts: [] as DirectoryContext[],
+    changes: [] as DirectoryChange[],
   };
   const by: AnsweredBy[] = [];
   let nowMs = 1000;
@@ -47,23 +61,32 @@ function setUp(terms: Partial<CacheTerms>) {
     if (has.down) throw new LoginFailure('directoryDown', 'no server');
   };
   const inner: Directory = {
-    async find({ localPart }) {
+    async find({ localPart }, context) {
       has.asked += 1;
+      has.contexts.push(context);
       whileUp();
       if (!has.names.includes(localPart)) return undefined;
       const account = accountAt(has.home, localPart);
+      const { password: stored, byHash, ou } = has;
       return {
-        entry: account.entry,
+        entry: `${account.entry}${ou}`,
         id: account.id,
         name: account.name,
         passwordVersion: has.version,
+        holdsPassword: byHash,
         account: () => account,
         async verify(password): Promise<PasswordVerdict> {
           has.verified += 1;
-          whileUp();
-          return password.octets.toString() === has.password ? 'right' : 'wrongPassword';
+          if (!byHash) whileUp();
+          const isThere = byHash || ou === has.ou;
+          return isThere && password.octets.toString() === (byHash ? stored : has.password)
+            ? 'right'
+            : 'wrongPassword';
         },
       };
+    },
+    async *follow() {
+      yield* has.changes.splice(0);
     },
     lookup: () => Promise.reject(new Error('is not asked')),
     whyNotReady: () => Promise.resolve(undefined),
@@ -80,10 +103,15 @@ function setUp(terms: Partial<CacheTerms>) {
   };
   const verify = async (password = RIGHT) =>
     await (await cached.find(ANN, IMAP, SIGNAL))?.verify(password, SIGNAL);
+  /** The directory tells of a change, which is noted where it matters to more than passwords. */
+  const tell = async (change: DirectoryChange, isNews = true): Promise<void> => {
+    has.changes.push(change);
+    for await (const told of cached.follow?.(SIGNAL, () => undefined) ?? []) if (isNews) cached.note(told);
+  };
   const pass = (ms: number): void => {
     nowMs += ms;
   };
-  return { has, by, cached, home, verify, pass };
+  return { has, by, cached, home, verify, pass, tell };
 }
 
 function changed(entry: string, id?: string): EntryChanged {
@@ -189,6 +217,70 @@ describe('what is remembered of a directory', () => {
   });
 });
 
+describe('the password of an entry that is remembered', () => {
+  it.each([true, false])('is judged by the directory as it is now (by hash: %s)', async (byHash) => {
+    const { has, verify, pass } = setUp({ routesMs: 5000 });
+    has.byHash = byHash;
+    has.password = 'old';
+    await verify();
+    has.password = 'right';
+    pass(1);
+
+    expect(await verify()).toBe('right');
+    expect(await verify(new Secret(Buffer.from('old')))).toBe('wrongPassword');
+  });
+
+  it('is not wrong because the entry has another name now', async () => {
+    const { has, cached, pass } = setUp({ routesMs: 5000 });
+    await cached.find(ANN, IMAP, SIGNAL);
+    has.ou = ',ou=new';
+    has.home = 'node-b';
+    pass(1);
+
+    const found = await cached.find(ANN, IMAP, SIGNAL);
+
+    expect([found?.entry, await found?.verify(RIGHT, SIGNAL)]).toEqual(['uid=ann', 'right']);
+    expect(found?.account().homes).toEqual(['node-b']);
+  });
+
+  it('is tried once where it is wrong, since the directory counts', async () => {
+    const { has, verify, pass } = setUp({ routesMs: 5000 });
+    await verify();
+    pass(1);
+
+    expect(await verify(new Secret(Buffer.from('wrong')))).toBe('wrongPassword');
+    expect(has.verified).toBe(2);
+  });
+
+  it('is not known from it while no server answers', async () => {
+    const { has, verify, pass } = setUp({ routesMs: 10, staleMs: 5000 });
+    has.byHash = true;
+    await verify();
+    pass(100);
+    has.down = true;
+
+    await expect(verify()).rejects.toMatchObject({ reason: 'directoryDown' });
+    expect(has.verified).toBe(1);
+  });
+
+  it('is held by nothing when the login is over: what is remembered knows no login', async () => {
+    const { has, cached } = setUp({ staleMs: 5000 });
+    const guard: LoginGuard = {
+      admit: () => undefined,
+      admitAddress: () => undefined,
+      knownWrong: () => false,
+    };
+
+    await cached.find(
+      ANN,
+      { ...IMAP, guard, client: { ip: '192.0.2.1', attempt: 1, tls: undefined } },
+      SIGNAL,
+    );
+
+    expect(has.contexts).toEqual([IMAP]);
+  });
+});
+
 describe('a right password that is remembered', () => {
   it('need not be verified again in its time; a wrong one always is', async () => {
     const { has, verify, pass } = setUp({ passwordsMs: 1000 });
@@ -207,7 +299,7 @@ describe('a right password that is remembered', () => {
   });
 
   it('is forgotten when the entry says that the password was changed, or is changed itself', async () => {
-    const { has, cached, verify, pass } = setUp({ passwordsMs: 1000 });
+    const { has, verify, pass, tell } = setUp({ passwordsMs: 1000 });
 
     await verify();
     has.password = 'new';
@@ -218,10 +310,41 @@ describe('a right password that is remembered', () => {
     await verify();
     has.password = 'newer';
     pass(1);
-    cached.note(changed('uid=ann'));
+    await tell(changed('uid=ann'));
     pass(1);
 
     expect(await verify()).toBe('wrongPassword');
+  });
+
+  it('is forgotten at every change of the entry: what locks an account may not be read', async () => {
+    const { has, verify, pass, tell } = setUp({ passwordsMs: 1000 });
+
+    await verify();
+    has.password = 'locked';
+    pass(1);
+    await tell(changed('uid=ann'), false);
+    pass(1);
+
+    expect(await verify()).toBe('wrongPassword');
+  });
+
+  it('is used no more when changes may have been missed, but while no server answers', async () => {
+    const { has, verify, pass, tell } = setUp({
+      staleMs: 5000,
+      passwordsMs: 1000,
+      passwordsWhileDownMs: 1000,
+    });
+
+    await verify();
+    pass(1);
+    await tell({ kind: 'doubtful' });
+    pass(1);
+    has.down = true;
+    expect(await verify()).toBe('right');
+    has.down = false;
+    await verify();
+
+    expect(has.verified).toBe(3);
   });
 
   it('F1 lets in while no server answers only where that is asked for', async () => {

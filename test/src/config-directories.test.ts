@@ -161,6 +161,19 @@ describe('LDAP directories', () => {
     expect(folder.load(inActiveDirectory).directories).toHaveLength(1);
   });
 
+  it('warns of passwords that are remembered though changes are not followed', () => {
+    const cached = (follow: string) =>
+      directories(`  ${LDAP}urls: [ldaps://a], follow: ${follow}, cache: { passwords: 5m } }`);
+
+    expect(folder.load(cached('off')).warnings).toMatchObject([
+      {
+        setting: 'directories[0].cache.passwords',
+        message: expect.stringContaining('was changed or locked lets in for 300s more'),
+      },
+    ]);
+    expect(folder.load(cached('auto')).warnings).toEqual([]);
+  });
+
   it('are warned of startTls for servers that are in TLS anyway', () => {
     const { warnings } = folder.load(directories(`  ${LDAP}urls: [ldaps://a], startTls: true }`));
 
