@@ -15,6 +15,8 @@ const MAX_ENTRIES = 10_000;
 /** Changes come in bursts. */
 const DEBOUNCE_MS = 200;
 const MAX_RETRY_MS = 30_000;
+/** Homes that are unknown, as one was misspelt, have the nodes read no more often. */
+const REFRESH_MS = 1000;
 
 /**
  * Reads the nodes of a directory into the table, once.
@@ -54,6 +56,8 @@ export class DirectoryNodes implements AsyncDisposable {
   #reading: Promise<void> | undefined;
   #isOutdated = false;
   #failures = 0;
+  /** When they were read last, by the clock of `performance`. */
+  #readMs = Number.NEGATIVE_INFINITY;
   /** URL of the server that tells of changes: others may not have them yet. */
   #followed: string | undefined;
   /** Hash of what is in the table. */
@@ -90,6 +94,17 @@ export class DirectoryNodes implements AsyncDisposable {
     }
   }
 
+  /**
+   * Reads them where a home is unknown: its node may have come a moment ago.
+   * @returns whether they were read; not where that was done just now, and nothing was told of since.
+   */
+  async refresh(): Promise<boolean> {
+    const isLate = performance.now() - this.#readMs >= REFRESH_MS;
+    if (!isLate && this.#timer === undefined && this.#reading === undefined) return false;
+    await this.read();
+    return true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
     this.#stopping.abort();
@@ -119,6 +134,7 @@ export class DirectoryNodes implements AsyncDisposable {
 
   async #readAll(): Promise<void> {
     const { name: directory, source } = this.#settings;
+    this.#readMs = performance.now();
     try {
       const servers = source.servers.toSorted(
         (a, b) => Number(b.url === this.#followed) - Number(a.url === this.#followed),

@@ -1,6 +1,6 @@
 /** A login on its way home: whose account it is, and which node let it in. */
 
-import { type AdmittedAccount, type Authentication, unverifiedDetail } from '../auth/authentication.ts';
+import type { AdmittedAccount, Authentication } from '../auth/authentication.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { Deadline } from '../auth/deadline.ts';
 import type { LoginContext, LoginGuard } from '../auth/directory.ts';
@@ -8,7 +8,6 @@ import { LoginFailure, type Reason } from '../auth/failure.ts';
 import { FRESH_MS, type Proof } from '../auth/sasl.ts';
 import type { Secret } from '../auth/secret.ts';
 import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
-import { Referral } from '../protocols/referral.ts';
 import type { Hold } from './hold.ts';
 import { openHome } from './home.ts';
 import type { HomeTerms } from './member-login.ts';
@@ -17,6 +16,7 @@ import { type Home, planRoute } from './routing/route.ts';
 import type { Findings, SessionReport } from './session-report.ts';
 import type { ListenerDomains } from './settings.ts';
 import type { TrustWatch } from './trust-watch.ts';
+import { asWrongPassword, planUnverified, requireReplay } from './unverified.ts';
 import type { SessionOwner } from './user-session.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
@@ -40,9 +40,6 @@ class HeldFailure extends LoginFailure {
 
 type Admission = Extract<Authentication, { kind: 'admitted' }>;
 
-/** What is wrong with an account's home, and not with the nodes there. */
-const FAULTS_OF_HOME: ReadonlySet<Reason> = new Set(['noHome', 'homeNotAllowed', 'directoryFault']);
-
 /** Refused instead of being asked about: such a login took the directory no time. */
 const NOBODY_ASKED: ReadonlySet<Reason> = new Set(['badName', 'throttled']);
 
@@ -50,6 +47,8 @@ const NOBODY_ASKED: ReadonlySet<Reason> = new Set(['badName', 'throttled']);
 export interface LoginTerms extends HomeTerms {
   readonly authenticator: Authenticator;
   readonly nodes: NodeTable;
+  /** Reads the nodes of a directory where a home is unknown. @returns whether to look again; left out where there are none. */
+  readonly refreshNodes?: (() => Promise<boolean>) | undefined;
   /** Keeps logins from nodes that trust anyone; `undefined` where nobody looks. */
   readonly trustWatch?: Pick<TrustWatch, 'admit'> | undefined;
   /** Has logins to held accounts wait; they fail if it is left out. */
@@ -95,7 +94,8 @@ export async function takeHome(
     nameNode(findings, members[0].node);
     return members;
   };
-  const members = unverified ? planUnverified(() => plan(account.homes)) : plan(account.homes);
+  const planNow = (): Promise<Home> => planOrRefresh(() => plan(account.homes), terms);
+  const members = unverified ? await planUnverified(planNow) : await planNow();
   const startedMs = performance.now();
   const login = {
     protocol,
@@ -256,37 +256,13 @@ function nextTtl({ ttl = FIRST_TTL }: LoginAttempt): number {
   return left;
 }
 
-/** A password that nobody has verified may only go to nodes that verify it: our own proof would let anyone in. */
-function requireReplay(members: Home): void {
-  const other = members.find(({ node }) => node.settings.trust.kind !== 'replay');
-  if (other !== undefined) {
-    throw new LoginFailure(
-      'homeNotAllowed',
-      `the directory leaves passwords to the node (verify: node), so node ${other.node.name} needs trust: replay`,
-    );
-  }
-}
-
-function planUnverified(plan: () => Home): Home {
+/** A user may be moved to a node that came a moment ago, of which nobody told yet. */
+async function planOrRefresh(plan: () => Home, { refreshNodes }: LoginTerms): Promise<Home> {
   try {
     return plan();
   } catch (error) {
-    throw asUnverified(error);
+    const isUnknown = error instanceof LoginFailure && error.reason === 'homeNotAllowed';
+    if (!isUnknown || refreshNodes === undefined || !(await refreshNodes())) throw error;
+    return plan();
   }
-}
-
-/** Where nobody has judged the password, a home that is no good would say to strangers that the account exists. */
-function asUnverified(error: unknown): unknown {
-  return error instanceof LoginFailure && FAULTS_OF_HOME.has(error.reason)
-    ? new LoginFailure('wrongPassword', unverifiedDetail(error.reason, error.message), { cause: error })
-    : error;
-}
-
-/** Where the node alone judges the user's password, its refusal is the user's, not the proxy's. */
-function asWrongPassword(error: unknown): unknown {
-  return error instanceof LoginFailure &&
-    error.reason === 'nodeRefusedProxy' &&
-    !(error.cause instanceof Referral)
-    ? new LoginFailure('wrongPassword', error.message, { cause: error })
-    : error;
 }

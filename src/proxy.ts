@@ -95,6 +95,7 @@ export async function startProxy(
     changes: acting.changes,
     hold: acting.hold,
     nodes,
+    refreshNodes: directoryNodes && (() => directoryNodes.refresh()),
     health: breakers,
     endSpread: new EndSpread({ spreadMs: settings.times.spreadMs ?? 0 }),
     ways,

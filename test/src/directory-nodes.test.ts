@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Account } from '../../auth/directory.ts';
 import type { LoginFailure } from '../../auth/failure.ts';
 import { DirectoryNodes } from '../../src/directory-nodes.ts';
@@ -115,6 +115,26 @@ it('are read as soon as something is told of them, however long they could not b
   server.script = nodesOf('a.mail.example.org');
 
   await read;
+});
+
+it('are read for a home that is unknown, but not again and again where nothing is told of', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  await using server = await ScriptedLdap.start(nodesOf('a.mail.example.org'));
+  const table = new NodeTable([]);
+  const { promise: following, resolve } = Promise.withResolvers<void>();
+  await using nodes = new DirectoryNodes(settingsFor(server.port), table, (event) => {
+    if (event.event === 'nodesRead') resolve();
+  });
+  await following;
+  await nodes.read();
+
+  server.script = nodesOf('b.mail.example.org');
+  expect(await nodes.refresh()).toBe(false);
+  vi.advanceTimersByTime(1000);
+  expect(await nodes.refresh()).toBe(true);
+  vi.useRealTimers();
+
+  expect(table.all.map(({ name }) => name)).toEqual(['b.mail.example.org']);
 });
 
 it('are none of those that the configuration has', async () => {

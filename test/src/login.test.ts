@@ -1,20 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createAuthenticator } from '../../auth/authenticator.ts';
-import type { Directory } from '../../auth/directory.ts';
+import type { Authentication } from '../../auth/authentication.ts';
+import { type Authenticator, createAuthenticator } from '../../auth/authenticator.ts';
+import type { Account, Directory } from '../../auth/directory.ts';
 import { schemaOptions } from '../../auth/entries/presets.ts';
 import { compileSchema } from '../../auth/entries/schema.ts';
+import type { LoginFailure } from '../../auth/failure.ts';
 import { openLdif } from '../../auth/ldif/ldif.ts';
 import { DerivedKeys } from '../../auth/mechanisms/derived-keys.ts';
 import { Disguise } from '../../auth/mechanisms/disguise.ts';
 import { findScramKeys } from '../../auth/mechanisms/scram-accounts.ts';
 import { scramServer } from '../../auth/mechanisms/scram-server.ts';
 import { DEFAULT_PUNCTUATION } from '../../auth/names.ts';
+import { Secret } from '../../auth/secret.ts';
 import { imap } from '../../protocols/imap/imap.ts';
 import type { LoginAttempt } from '../../protocols/protocol.ts';
 import { takeHome } from '../../src/login.ts';
 import { NodeTable } from '../../src/routing/node-table.ts';
 import { type Findings, SessionReport } from '../../src/session-report.ts';
+import type { NodeSettings } from '../../src/settings.ts';
 import { NotedGuard } from '../support/noted-guard.ts';
 import { clientFinal, clientFirst } from '../support/scram-client.ts';
 import { TIMES } from '../support/settings.ts';
@@ -146,5 +150,60 @@ describe('M5 a client that takes its time to hear that its proof is right', () =
 
     expect(late).toMatchObject({ searches: 2, failure: { reason: 'homeNotAllowed' } });
     expect(atOnce).toMatchObject({ searches: 1, failure: { reason: 'homeNotAllowed' } });
+  });
+});
+
+describe('a home that is unknown', () => {
+  const account: Account = {
+    name: 'ann',
+    entry: 'uid=ann,dc=x',
+    homes: ['node-a'],
+    forwarded: new Map(),
+    bar: undefined,
+  };
+  const nodeA: NodeSettings = {
+    name: 'node-a',
+    host: undefined,
+    kind: 'generic',
+    ports: new Map([['imap', 143]]),
+    tls: { mode: 'none' },
+    trust: { kind: 'cram-sha256', name: 'p', key: new Secret(Buffer.alloc(32)) },
+    required: [],
+    // So that it need not be there.
+    state: 'down',
+  };
+
+  /** @param refresh what a reading of the nodes does to the table. */
+  async function reasonAfter(refresh: (nodes: NodeTable) => boolean) {
+    const nodes = new NodeTable([]);
+    const refreshNodes = vi.fn(async () => refresh(nodes));
+    const admitted: Authentication = { kind: 'admitted', account, unverified: false };
+    const authenticator = { authenticate: async () => admitted } as unknown as Authenticator;
+    const attempt = {
+      proof: { kind: 'password' },
+      abandoned: signal,
+      conclude: async () => 'received',
+    } as unknown as LoginAttempt;
+    const connection = {
+      protocol: imap,
+      ...{ client: HERE, listener: HERE, domains: undefined, guard: undefined, attemptNumber: 1 },
+      report: new SessionReport('imap', HERE, () => undefined),
+      enter: () => undefined,
+    };
+    const terms = { authenticator, nodes, refreshNodes, times: TIMES, leadsToUs: () => false };
+    const failure: unknown = await takeHome(attempt, connection, terms, {}).catch((error: unknown) => error);
+    expect(refreshNodes).toHaveBeenCalledTimes(1);
+    return (failure as LoginFailure).reason;
+  }
+
+  it('is looked for once more when the nodes of the directory were read', async () => {
+    const reason = await reasonAfter((nodes) => nodes.replace('ldap', { nodes: [nodeA] }).length === 0);
+
+    expect(reason).toBe('nodeUnreachable');
+  });
+
+  it('is not allowed where that changes nothing', async () => {
+    expect(await reasonAfter(() => true)).toBe('homeNotAllowed');
+    expect(await reasonAfter(() => false)).toBe('homeNotAllowed');
   });
 });
