@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     name: 'faults',
+    // Some kill servers that others would need.
+    fileParallelism: false,
     include: ['test/faults/**/*.test.ts'],
     globalSetup: 'test/support/global-setup.ts',
     testTimeout: 600_000,

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accounts } from '../support/accounts.ts';
-import { cluster, exec, loggedLine } from '../support/cluster.ts';
+import { cluster, loggedLine } from '../support/cluster.ts';
+import { startHaproxy } from '../support/haproxy.ts';
 import { freePorts } from '../support/ports.ts';
 import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
 import { Wire } from '../support/wire.ts';
@@ -19,6 +19,7 @@ interface Ports {
 }
 
 let proxy: RunningProxy;
+let haproxy: AsyncDisposable;
 let ports: Ports;
 
 beforeAll(async () => {
@@ -38,27 +39,13 @@ beforeAll(async () => {
       ],
     }),
   );
-  await start(haproxyConfig());
+  haproxy = await startHaproxy(haproxyConfig());
 });
 
 afterAll(async () => {
-  await shell('kill $(cat /tmp/haproxy.pid)');
+  await haproxy[Symbol.asyncDispose]();
   await proxy[Symbol.asyncDispose]();
 });
-
-async function shell(script: string): Promise<string> {
-  const { output, exitCode } = await exec('clients', ['sh', '-c', script]);
-  if (exitCode !== 0) throw new Error(`exit code ${exitCode}:\n${output}`);
-  return output;
-}
-
-async function start(config: string): Promise<void> {
-  const { certificate, key } = cluster().listener;
-  const pem = `${readFileSync(certificate, 'utf8')}${readFileSync(key, 'utf8')}`;
-  await shell(`cat > /tmp/haproxy.pem <<'E'\n${pem}\nE`);
-  await shell(`cat > /tmp/haproxy.cfg <<'E'\n${config}\nE`);
-  await shell('haproxy -D -p /tmp/haproxy.pid -f /tmp/haproxy.cfg');
-}
 
 /** Every way in which HAProxy introduces clients, each with health checks twenty times a second. */
 function haproxyConfig(): string {
@@ -69,16 +56,9 @@ function haproxyConfig(): string {
   bind 127.0.0.1:${ports[name]} ${bind}
   server homing ${server} check inter 50ms
 `;
-  return `global
-  maxconn 200
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
-${way('v1', '', `${clear} send-proxy`)}
+  return `${way('v1', '', `${clear} send-proxy`)}
 ${way('v2', '', `${clear} send-proxy-v2 proxy-v2-options crc32c,unique-id`)}
-${way('ssl', 'ssl crt /tmp/haproxy.pem', `${clear} send-proxy-v2-ssl proxy-v2-options ssl,authority,crc32c,unique-id`)}
+${way('ssl', 'ssl crt @PEM@', `${clear} send-proxy-v2-ssl proxy-v2-options ssl,authority,crc32c,unique-id`)}
 ${way('implicit', '', `${implicit} send-proxy-v2`)}
 ${way('strict', '', `${clear} send-proxy-v2 source 127.0.0.2`)}`;
 }
@@ -151,6 +131,5 @@ describe('HAProxy in front of the proxy', () => {
     expect(new Set(checks.map(({ level }) => level))).toEqual(new Set(['debug']));
     const ends = proxy.log.filter(({ event, level }) => event === 'connectionEnd' && level !== 'debug');
     expect(ends).toEqual([]);
-    expect(await shell('cat /tmp/haproxy.pid')).toMatch(/\d/);
   });
 });

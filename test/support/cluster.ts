@@ -1,8 +1,9 @@
 /** The servers that `global-setup.ts` started, as tests see them, and what tests may do to them. */
 import { inject } from 'vitest';
 import { useEngine } from './engine.ts';
+import { listening } from './ports.ts';
 
-export type NodeName = 'node-a' | 'node-b' | 'node-c' | 'node-p';
+export type NodeName = 'node-a' | 'node-b' | 'node-c' | 'node-d' | 'node-p';
 /** The containers of a run: the servers, and one with mail clients, where the CA is /homing/ca.pem. */
 export type ServerName = NodeName | 'ldap-master' | 'ldap-replica' | 'clients';
 
@@ -37,7 +38,7 @@ export interface Cluster {
   /** The engine's address, as in DOCKER_HOST. */
   readonly dockerHost: string;
   readonly containers: Readonly<Record<ServerName, string>>;
-  /** node-a is Dovecot 2.3, node-b Dovecot 2.4, node-c Courier; node-p is Dovecot 2.3 that takes PLAIN too. */
+  /** node-a is Dovecot 2.3, node-b and node-d 2.4, node-c Courier; node-p is Dovecot 2.3 that takes PLAIN too. */
   readonly nodes: Readonly<Record<Exclude<NodeName, 'node-c'>, DovecotPorts> & Record<'node-c', NodePorts>>;
   readonly ldap: Readonly<Record<'master' | 'replica', LdapPorts>>;
   /** A port where nothing listens: the home of heidi. */
@@ -123,6 +124,31 @@ export async function pause(server: ServerName): Promise<void> {
 
 export async function unpause(server: ServerName): Promise<void> {
   await (await containerOf(server)).unpause();
+}
+
+/** Kills a server with all its processes, as a crash does. */
+export async function kill(server: ServerName): Promise<void> {
+  await (await containerOf(server)).kill();
+}
+
+/** Starts a server that was killed, with the data that it had, and waits until it listens. */
+export async function startAgain(server: ServerName): Promise<void> {
+  await (await containerOf(server)).start();
+  await Promise.all(portsOf(server).map(listening));
+}
+
+function portsOf(server: ServerName): readonly number[] {
+  const { nodes, ldap } = cluster();
+  switch (server) {
+    case 'clients':
+      return [];
+    case 'ldap-master':
+      return Object.values(ldap.master);
+    case 'ldap-replica':
+      return Object.values(ldap.replica);
+    default:
+      return Object.values(nodes[server]);
+  }
 }
 
 async function containerOf(server: ServerName) {

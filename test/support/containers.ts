@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import {
   GenericContainer,
@@ -11,11 +9,11 @@ import {
   Wait,
 } from 'testcontainers';
 import { isGone, ownName } from './owner.ts';
+import { listening } from './ports.ts';
 
 const IMAGES = new URL('images/', import.meta.url).pathname;
 const OWNER_LABEL = 'homing.test.owner';
 const STARTED_MS = 30_000;
-const LISTENING_MS = 5000;
 
 /** A server to be started. */
 export interface ServerPlan {
@@ -93,22 +91,4 @@ async function buildImage(image: string): Promise<string> {
     await GenericContainer.fromDockerfile(folder).build(name, { deleteOnExit: false });
   }
   return name;
-}
-
-async function listening(port: number): Promise<void> {
-  const deadline = Date.now() + LISTENING_MS;
-  for (;;) {
-    const socket = connect(port, '127.0.0.1');
-    try {
-      await once(socket, 'connect');
-      return;
-    } catch (cause) {
-      if (Date.now() > deadline) {
-        throw new Error(`nothing listens on port ${port}`, { cause });
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    } finally {
-      socket.destroy();
-    }
-  }
 }

@@ -169,6 +169,7 @@ async function planServers({ ca, nodes, ldap, keys }: ClusterTerms): Promise<Pla
     'node-a': dovecot('2.3', 'node-a'),
     'node-b': dovecot('2.4', 'node-b'),
     'node-c': courier,
+    'node-d': dovecot('2.4', 'node-d'),
     'node-p': dovecot('2.3', 'node-p', 'scram-sha-256 plain'),
     'ldap-master': slapd('ldap-master', ldap.master, ''),
     'ldap-replica': slapd('ldap-replica', ldap.replica, `ldaps://127.0.0.1:${ldap.master.ldaps}`),
@@ -222,13 +223,19 @@ async function replicated({ ldap }: LdapPorts): Promise<void> {
 }
 
 async function choosePorts() {
-  const ports = await freePorts(27);
+  const ports = await freePorts(33);
   const next = () => ports.pop() ?? 0;
   const node = (): NodePorts => ({ imap: next(), imaps: next(), pop3: next(), pop3s: next() });
   const dovecot = (): DovecotPorts => ({ ...node(), sieve: next(), sieves: next() });
   const server = (): LdapPorts => ({ ldap: next(), ldaps: next() });
   return {
-    nodes: { 'node-a': dovecot(), 'node-b': dovecot(), 'node-c': node(), 'node-p': dovecot() },
+    nodes: {
+      'node-a': dovecot(),
+      'node-b': dovecot(),
+      'node-c': node(),
+      'node-d': dovecot(),
+      'node-p': dovecot(),
+    },
     ldap: { master: server(), replica: server() },
     downPort: next(),
   };

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 
 // Below the range that the kernel takes for outgoing connections, so that none of those gets a port first.
 const FIRST = 15_000;
 const LAST = 32_000;
+const LISTENING_MS = 15_000;
 
 /** Gives so many ports of 127.0.0.1 on which nobody listens. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -29,4 +30,23 @@ async function isFree(port: number): Promise<boolean> {
   server.close();
   await once(server, 'close');
   return true;
+}
+
+/** Waits until somebody listens on a port of 127.0.0.1. @throws {Error} when that takes too long. */
+export async function listening(port: number): Promise<void> {
+  const deadline = Date.now() + LISTENING_MS;
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      return;
+    } catch (cause) {
+      if (Date.now() > deadline) {
+        throw new Error(`nothing listens on port ${port}`, { cause });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    } finally {
+      socket.destroy();
+    }
+  }
 }

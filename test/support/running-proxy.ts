@@ -16,6 +16,11 @@ export interface LogLine {
   readonly port?: number;
   readonly tls?: string;
   readonly detail?: string;
+  readonly result?: string;
+  readonly client?: string;
+  readonly node?: string;
+  readonly how?: string;
+  readonly endedBy?: string;
   readonly [key: string]: unknown;
 }
 
@@ -115,6 +120,7 @@ export class RunningProxy implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #directory: string;
   readonly #lines: string[] = [];
+  readonly #log: LogLine[] = [];
   #wake: () => void = () => undefined;
 
   private constructor(process: ChildProcess, directory: string) {
@@ -138,6 +144,7 @@ export class RunningProxy implements AsyncDisposable {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         proxy.#lines.push(line);
+        if (line.startsWith('{')) proxy.#log.push(JSON.parse(line) as LogLine);
         proxy.#wake();
       });
     }
@@ -148,7 +155,7 @@ export class RunningProxy implements AsyncDisposable {
 
   /** All log lines so far. */
   get log(): readonly LogLine[] {
-    return this.#lines.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as LogLine] : []));
+    return this.#log;
   }
 
   /** Everything that the process wrote. */
