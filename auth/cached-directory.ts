@@ -1,18 +1,11 @@
 /** Remembers what a directory said, so that it need not be asked each time, nor be there at all for a while. */
 import { ChangeTimes } from './change-times.ts';
-import type {
-  Account,
-  Directory,
-  DirectoryContext,
-  Found,
-  LoginName,
-  PasswordVerdict,
-  StoredLookup,
-} from './directory.ts';
+import { isGivenUp } from './deadline.ts';
+import type { Account, Directory, DirectoryContext, Found, LoginName, StoredLookup } from './directory.ts';
 import type { DirectoryChange } from './directory-changes.ts';
-import type { LoginFailure } from './failure.ts';
+import { LoginFailure, NobodyAnswered } from './failure.ts';
 import { Recent } from './recent.ts';
-import { isDown, type PasswordTerms, RightPasswords } from './right-passwords.ts';
+import { type Judgement, type PasswordTerms, RightPasswords } from './right-passwords.ts';
 import type { Secret } from './secret.ts';
 
 /** For how long what is remembered. Milliseconds; 0 is not at all. */
@@ -35,6 +28,8 @@ interface Remembered {
   /** When it was asked for: a change that comes while the answer is on its way makes it old. */
   readonly askedMs: number;
 }
+
+const LEADS_ELSEWHERE = 'the login name has come to be of another account: the next try asks for that one';
 
 /** A question to the directory. */
 interface Question {
@@ -106,10 +101,10 @@ export class CachedDirectory implements Directory {
     }
     try {
       const found = await this.#ask(question, signal);
-      return found && this.#watched(found, (password, limit) => found.verify(password, limit));
+      return found && this.#watched(found, (password, limit) => judgeBy(found, password, limit));
     } catch (error) {
       const isUseful = remembered !== undefined && askedMs - remembered.askedMs < this.#terms.staleMs;
-      if (!isDown(error) || !isUseful) throw error;
+      if (!(error instanceof NobodyAnswered) || !isUseful || isGivenUp(signal)) throw error;
       this.#onAnswer('stale');
       return this.#stale(remembered.found, error);
     }
@@ -184,7 +179,7 @@ export class CachedDirectory implements Directory {
   }
 
   /** The same entry, whose right passwords are remembered. */
-  #watched(found: Found, judge: Found['verify']): Found {
+  #watched(found: Found, judge: (password: Secret, signal: AbortSignal) => Promise<Judgement>): Found {
     return {
       ...found,
       verify: (password, signal) =>
@@ -201,14 +196,16 @@ export class CachedDirectory implements Directory {
    */
   #fromCache(found: Found, question: Question): Found {
     let current = found;
-    const judge = async (password: Secret, signal: AbortSignal): Promise<PasswordVerdict> => {
+    const judge = async (password: Secret, signal: AbortSignal): Promise<Judgement> => {
       const verdict = found.holdsPassword === true ? undefined : await found.verify(password, signal);
-      if (verdict === 'right' || verdict === 'leftToNode') return verdict;
+      if (verdict === 'right' || verdict === 'leftToNode') return { verdict, found };
       const fresh = await this.#ask(question, signal);
-      if (fresh === undefined) return 'wrongPassword';
+      if (fresh === undefined) return { verdict: 'wrongPassword', found };
+      // The throttle was asked for the one that was remembered, and answers for no other.
+      if (fresh.name !== found.name) throw new LoginFailure('directoryDown', LEADS_ELSEWHERE);
       current = fresh;
       const isSame = fresh.entry === found.entry;
-      return isSame && verdict !== undefined ? verdict : await fresh.verify(password, signal);
+      return isSame && verdict !== undefined ? { verdict, found } : await judgeBy(fresh, password, signal);
     };
     return { ...this.#watched(found, judge), account: () => current.account() };
   }
@@ -217,9 +214,13 @@ export class CachedDirectory implements Directory {
   #stale(found: Found, why: LoginFailure): Found {
     return this.#watched(found, async (password, signal) => {
       if (found.holdsPassword === true) throw why;
-      return await found.verify(password, signal);
+      return await judgeBy(found, password, signal);
     });
   }
+}
+
+async function judgeBy(found: Found, password: Secret, signal: AbortSignal): Promise<Judgement> {
+  return { verdict: await found.verify(password, signal), found };
 }
 
 /** What is remembered of an entry holds no stored password. */

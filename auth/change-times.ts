@@ -24,6 +24,7 @@ export class ChangeTimes {
 
   note({ entry, id }: EntryNames): void {
     const nowMs = this.#now();
+    this.#changed.expire();
     if (this.#changed.size + 2 > this.#max) this.#allMs = nowMs;
     for (const name of [entry, id]) {
       if (name !== undefined) this.#changed.set(name, nowMs, this.#keptMs);

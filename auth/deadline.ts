@@ -5,10 +5,16 @@ class TimeIsOver extends Error {
 
 /** Says for a message why a signal ended a wait; who leaves says nothing of who was waited for. */
 export function whyAborted(signal: AbortSignal, timedOut: string): string {
-  const { reason } = signal;
-  const isTime =
-    reason instanceof TimeIsOver || (reason instanceof DOMException && reason.name === 'TimeoutError');
-  return isTime ? timedOut : 'given up';
+  return isTime(signal) ? timedOut : 'given up';
+}
+
+/** Whether nobody wants the answer any more: a client left, or we close. */
+export function isGivenUp(signal: AbortSignal): boolean {
+  return signal.aborted && !isTime(signal);
+}
+
+function isTime({ reason }: AbortSignal): boolean {
+  return reason instanceof TimeIsOver || (reason instanceof DOMException && reason.name === 'TimeoutError');
 }
 
 /**

@@ -136,3 +136,10 @@ export class EntryFault extends LoginFailure {
     super('directoryFault', message);
   }
 }
+
+/** No server of a directory gave an answer, whatever it might have been: what is remembered may stand in for it. */
+export class NobodyAnswered extends LoginFailure {
+  constructor(message: string, options?: ErrorOptions) {
+    super('directoryDown', message, options);
+  }
+}

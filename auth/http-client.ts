@@ -3,6 +3,7 @@ import { Agent as HttpAgent, request as httpRequest, IncomingMessage, type Reque
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { whyAborted } from './deadline.ts';
+import { checkNamed } from './named-certificate.ts';
 
 /** Key sets and introspection answers have a few KiB. */
 const MAX_ANSWER_OCTETS = 64 * 1024;
@@ -43,7 +44,13 @@ export class HttpClient implements Disposable {
     const options = { keepAlive: true, maxSockets: maxConnections, timeout: IDLE_MS };
     this.#agent =
       target.url.protocol === 'https:'
-        ? new HttpsAgent({ ...options, minVersion: 'TLSv1.2', rejectUnauthorized: true, ca: target.ca })
+        ? new HttpsAgent({
+            ...options,
+            minVersion: 'TLSv1.2',
+            rejectUnauthorized: true,
+            checkServerIdentity: checkNamed,
+            ca: target.ca,
+          })
         : new HttpAgent(options);
   }
 

@@ -1,7 +1,7 @@
 /** Remembers which passwords were right, where an operator wants that. */
 import { ChangeTimes, type EntryNames } from './change-times.ts';
 import type { Found, PasswordVerdict } from './directory.ts';
-import { LoginFailure } from './failure.ts';
+import { NobodyAnswered } from './failure.ts';
 import { KeyedHash } from './keyed-hash.ts';
 import { Recent } from './recent.ts';
 import type { Secret } from './secret.ts';
@@ -12,6 +12,12 @@ export interface PasswordTerms {
   /** While no server answers. */
   readonly passwordsWhileDownMs: number;
   readonly max: number;
+}
+
+/** What became of a password, and the entry that it was judged by. */
+export interface Judgement {
+  readonly verdict: PasswordVerdict;
+  readonly found: Found;
 }
 
 /** Right passwords, as keyed hashes of all that makes them so; a wrong one is never remembered. */
@@ -45,19 +51,19 @@ export class RightPasswords {
   }
 
   /**
-   * What a judge says of a password, or what he said lately.
+   * What a judge says of a password, or what he said lately of the entry that was found.
    * @param answered is told where he was not needed, or could not be asked.
    * @throws {LoginFailure} his, where nothing is remembered that may stand for him.
    */
   async verify(
     found: Found,
     password: Secret,
-    { judge, answered }: { judge: () => Promise<PasswordVerdict>; answered: (by: 'cache' | 'stale') => void },
+    { judge, answered }: { judge: () => Promise<Judgement>; answered: (by: 'cache' | 'stale') => void },
   ): Promise<PasswordVerdict> {
     const { passwordsMs, passwordsWhileDownMs } = this.#terms;
     // Where nothing of the password is known of the entry, nobody but the node may say that it is right.
-    if (this.#keptMs === 0 || found.passwordVersion === undefined) return await judge();
-    const key = this.#hash.of(found.entry, found.passwordVersion, password.octets).toString('latin1');
+    if (this.#keptMs === 0 || found.passwordVersion === undefined) return (await judge()).verdict;
+    const key = this.#keyOf(found, password);
     const askedMs = this.#now();
     const rightMs = this.#right.get(key);
     const isKnown = (forMs: number): boolean =>
@@ -67,19 +73,19 @@ export class RightPasswords {
       return 'right';
     }
     try {
-      const verdict = await judge();
-      if (verdict === 'right') this.#right.set(key, askedMs, this.#keptMs);
+      const { verdict, found: judged } = await judge();
+      // It may be another entry, or another version of it: the password is right for that one.
+      if (verdict === 'right') this.#right.set(this.#keyOf(judged, password), askedMs, this.#keptMs);
       else this.#right.delete(key);
       return verdict;
     } catch (error) {
-      if (!isDown(error) || !isKnown(passwordsWhileDownMs)) throw error;
+      if (!(error instanceof NobodyAnswered) || !isKnown(passwordsWhileDownMs)) throw error;
       answered('stale');
       return 'right';
     }
   }
-}
 
-/** Whether no server could be asked. */
-export function isDown(error: unknown): error is LoginFailure {
-  return error instanceof LoginFailure && error.reason === 'directoryDown';
+  #keyOf({ entry, passwordVersion }: Found, password: Secret): string {
+    return this.#hash.of(entry, passwordVersion ?? '', password.octets).toString('latin1');
+  }
 }

@@ -9,6 +9,7 @@ import {
   checkDomains,
   checkVerifiers,
   type DirectorySettings,
+  withOwnNames,
 } from './config/directories.ts';
 import { configFiles, systemReason } from './config/files.ts';
 import { checkGroups } from './config/groups.ts';
@@ -180,7 +181,7 @@ function buildParts(data: unknown, folder: string, findings: Findings): Parts {
       ...group,
       services: present(listeners).map(({ protocol }) => protocol),
     })),
-    directories: present(directories),
+    directories: withOwnNames(sane),
     oauth,
     decoys,
   };

@@ -1,5 +1,6 @@
 import type { Directory } from '../auth/directory.ts';
 import type { DirectoryChange, FollowMode, FollowObserver } from '../auth/directory-changes.ts';
+import { Recent } from '../auth/recent.ts';
 import type { Observer } from './events.ts';
 
 /** What is followed of a directory. */
@@ -120,11 +121,11 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** What entries were when they were told of last: a failed bind changes an entry, and nothing that matters. */
 class Fingerprints {
-  readonly #known = new Map<string, string>();
+  #known = fingerprints();
 
   isNews(change: DirectoryChange): boolean {
     if (change.kind === 'doubtful') {
-      this.#known.clear();
+      this.#known = fingerprints();
       return true;
     }
     if (change.kind === 'removed') {
@@ -134,10 +135,11 @@ class Fingerprints {
     }
     const key = change.id ?? change.entry;
     const isNews = this.#known.get(key) !== change.fingerprint;
-    this.#known.delete(key);
-    this.#known.set(key, change.fingerprint);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(key, change.fingerprint, Number.POSITIVE_INFINITY);
     return isNews;
   }
+}
+
+function fingerprints(): Recent<string> {
+  return new Recent(MAX_KNOWN, () => 0);
 }

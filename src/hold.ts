@@ -4,8 +4,12 @@ import type { Account, Directory } from '../auth/directory.ts';
 import { concerns, type DirectoryChange } from '../auth/directory-changes.ts';
 import { LoginFailure } from '../auth/failure.ts';
 
-/** Held accounts are looked at again so often, also where nobody tells of changes. */
+/** Held accounts are looked at again so often where nobody tells of changes. */
 const LOOK_MS = 1000;
+/** The same where somebody does. */
+const LOOK_WHEN_TOLD_MS = 10_000;
+/** So many of one account may wait: one user must not take all places. */
+const MAX_OF_ACCOUNT = 20;
 /** Clients and the routers between give up sooner than a mailbox is moved. */
 const TELL_MS = 15_000;
 
@@ -58,18 +62,20 @@ export class Hold {
   async wait(held: AdmittedAccount, login: HeldLogin): Promise<Account> {
     const { holdMs, max } = this.#terms;
     const still = new LoginFailure('held', held.account.bar?.detail ?? '');
-    if (holdMs === 0 || held.directory?.reread === undefined || this.#waiters.size >= max) throw still;
+    if (holdMs === 0 || held.directory?.reread === undefined) throw still;
+    if (this.#waiters.size >= max || this.#countOf(held.account) >= MAX_OF_ACCOUNT) throw still;
     const waiter: Waiter = { ...held, wake: () => undefined };
     using limit = new Deadline(holdMs, login.abandoned);
     const telling = setInterval(login.tell, TELL_MS);
     this.#waiters.add(waiter);
     try {
       for (;;) {
-        await pause(waiter, limit.signal);
+        await pause(waiter, held.directory.follow === undefined ? LOOK_MS : LOOK_WHEN_TOLD_MS, limit.signal);
         if (login.abandoned.aborted) throw new LoginFailure('abandoned', 'the client left while it was held');
         if (limit.signal.aborted) throw still;
         const account = await this.#look(held, login, limit.signal);
-        if (account !== undefined) return account;
+        if (account === 'gone') throw still;
+        if (account !== 'held') return account;
       }
     } finally {
       clearInterval(telling);
@@ -77,35 +83,40 @@ export class Hold {
     }
   }
 
-  /** @returns `undefined` while it is held, or while nobody can tell. */
+  #countOf({ entry }: Account): number {
+    return [...this.#waiters].filter(({ account }) => account.entry === entry).length;
+  }
+
+  /**
+   * @returns `held` also while nobody can tell, and `gone` where it must be looked up anew: it may be renamed, and the
+   * proof was right.
+   */
   async #look(
     { account: before, directory }: AdmittedAccount,
     { service, byOwnPassword }: HeldLogin,
     signal: AbortSignal,
-  ): Promise<Account | undefined> {
+  ): Promise<Account | 'held' | 'gone'> {
     using deadline = new Deadline(this.#terms.directoryMs, signal);
     try {
       const now = await directory?.reread?.(before.entry, { service }, deadline.signal);
       // What the proof was of, and the name that was found good, must be the same.
-      if (now === undefined || now.name !== before.name) {
-        throw new LoginFailure('unknownUser', 'the account was removed or renamed while it was held');
-      }
+      if (now === undefined || now.name !== before.name) return 'gone';
       if (byOwnPassword && now.passwordVersion !== before.passwordVersion) {
         throw new LoginFailure('wrongPassword', 'the password was changed while the account was held');
       }
       if (now.bar === undefined) return now;
-      if (now.bar.reason === 'held') return undefined;
+      if (now.bar.reason === 'held') return 'held';
       throw new LoginFailure(now.bar.reason, now.bar.detail);
     } catch (error) {
-      if (error instanceof LoginFailure && error.reason === 'directoryDown') return undefined;
+      if (error instanceof LoginFailure && error.reason === 'directoryDown') return 'held';
       throw error;
     }
   }
 }
 
-async function pause(waiter: Waiter, signal: AbortSignal): Promise<void> {
+async function pause(waiter: Waiter, ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LOOK_MS);
+  const timer = setTimeout(resolve, ms);
   const wake = (): void => resolve();
   waiter.wake = wake;
   signal.addEventListener('abort', wake);

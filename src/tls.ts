@@ -1,13 +1,8 @@
 import { createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import {
-  checkServerIdentity,
-  connect,
-  type PeerCertificate,
-  TLSSocket,
-  type TLSSocketOptions,
-} from 'node:tls';
+import { connect, TLSSocket, type TLSSocketOptions } from 'node:tls';
 import { Deadline } from '../auth/deadline.ts';
+import { checkNamed } from '../auth/named-certificate.ts';
 import { plainIp } from '../protocols/ip.ts';
 import type { NodeTls } from './settings.ts';
 import { contextFor, type TlsContexts } from './tls-contexts.ts';
@@ -89,13 +84,6 @@ export function clientUpgrade(tls: Exclude<NodeTls, { mode: 'none' }>, host: str
     }
     return secured;
   };
-}
-
-/** RFC 9525 section 2: a common name is no name of a host, though Node takes it for one where there is no other. */
-function checkNamed(name: string, certificate: PeerCertificate): Error | undefined {
-  return certificate.subjectaltname === undefined
-    ? new Error('its certificate has no subjectAltName; a common name does not count')
-    : checkServerIdentity(name, certificate);
 }
 
 function fingerprint(socket: TLSSocket): string {

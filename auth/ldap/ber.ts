@@ -8,6 +8,13 @@ export class BerError extends Error {
   override readonly name = 'BerError';
 }
 
+/** A message that may be right, and that is too much to take. */
+export class TooManyElements extends BerError {
+  constructor() {
+    super('too many elements in one message');
+  }
+}
+
 /** One element: its tag and what it holds. */
 export interface Element {
   readonly tag: number;
@@ -50,13 +57,24 @@ export class ElementReader {
       }
       this.#left -= 1;
       if (this.#left < 0) {
-        throw new BerError('too many elements in one message');
+        throw new TooManyElements();
       }
       elements.push({ tag: rest.readUInt8(0), content: rest.subarray(header.headerOctets, end) });
       rest = rest.subarray(end);
     }
     return elements;
   }
+}
+
+/** The element that octets begin with, of which the end may be missing. @throws {BerError} as {@link elementOctets}. */
+export function firstElement(octets: Buffer): Element {
+  const header = readHeader(octets);
+  if (header === undefined) throw new BerError('element is cut off');
+  const { headerOctets, contentOctets } = header;
+  return {
+    tag: octets.readUInt8(0),
+    content: octets.subarray(headerOctets, headerOctets + contentOctets),
+  };
 }
 
 /** Reads a number that is not negative. @throws {BerError} for others, and above 31 bits. */

@@ -10,17 +10,16 @@ import {
 } from 'ldapts';
 import { whyAborted } from '../deadline.ts';
 import type { Entry } from '../entries/entry.ts';
-import { BerError, elementOctets } from './ber.ts';
+import { BerError } from './ber.ts';
 import { resultText } from './codes.ts';
 import { type LdapMessage, type LdapOperation, type LdapResult, readLdapMessage } from './message.ts';
+import { MessageCutter } from './message-cutter.ts';
 import type { LdapSearch, LdapSearchResult, LdapStream, LdapStreamed } from './search.ts';
 import type { SimpleBind } from './simple-bind.ts';
 import { LdapUnreachable } from './unreachable.ts';
 
 /** Two tell "one" from "several". */
 const SIZE_LIMIT = 2;
-/** An entry has a few attributes of a line each. */
-const MAX_MESSAGE_OCTETS = 1024 * 1024;
 const MAX_ID = 2 ** 31 - 1;
 /** RFC 4511 section 4.14. */
 const START_TLS = '1.3.6.1.4.1.1466.20037';
@@ -28,6 +27,7 @@ const START_TLS = '1.3.6.1.4.1.1466.20037';
 interface Pending {
   readonly operation: LdapOperation;
   readonly entries: Entry[];
+  isOversized: boolean;
   /** Takes what comes of a stream. @throws {BerError} which ends the connection. */
   readonly take?: ((message: LdapStreamed) => void) | undefined;
   readonly finish: (result: LdapSearchResult) => void;
@@ -49,7 +49,7 @@ export class LdapConnection {
   readonly #socket: Socket;
   readonly #server: string;
   readonly #pending = new Map<number, Pending>();
-  #received: Buffer = Buffer.alloc(0);
+  readonly #cutter = new MessageCutter();
   #nextId = 1;
   /** The message whose answer is the last in clear text. */
   #lastId: number | undefined;
@@ -86,7 +86,7 @@ export class LdapConnection {
     search: LdapStream,
     take: (message: LdapStreamed) => void,
     signal: AbortSignal,
-  ): Promise<LdapResult> {
+  ): Promise<LdapSearchResult> {
     return this.#searchAs(search, take, signal);
   }
 
@@ -110,7 +110,7 @@ export class LdapConnection {
     this.#lastId = messageId;
     const request = new ExtendedRequest({ messageId, oid: START_TLS });
     const result = await this.#request('extended', request, signal, { giveUp: () => this.close() });
-    if (result.code !== 0 || this.#received.length > 0) {
+    if (result.code !== 0 || this.#cutter.isWithin) {
       this.close();
       const why = result.code === 0 ? 'octets behind its answer' : resultText(result, new Map());
       throw new LdapUnreachable(`StartTLS at ${this.#server}: ${why}`, { stage: 'connect' });
@@ -186,6 +186,7 @@ export class LdapConnection {
     this.#pending.set(message.messageId, {
       operation,
       entries: [],
+      isOversized: false,
       take,
       finish: (result) => {
         settle();
@@ -201,10 +202,10 @@ export class LdapConnection {
   }
 
   #take(octets: Buffer): void {
-    this.#received = this.#received.length === 0 ? octets : Buffer.concat([this.#received, octets]);
+    this.#cutter.add(octets);
     try {
-      for (let message = this.#cut(); message !== undefined; message = this.#cut()) {
-        const { id } = this.#dispatch(readLdapMessage(message));
+      for (let cut = this.#cutter.next(); cut !== undefined; cut = this.#cutter.next()) {
+        const { id } = this.#dispatch(Buffer.isBuffer(cut) ? readLdapMessage(cut) : cut);
         if (id === this.#lastId) {
           return;
         }
@@ -226,19 +227,6 @@ export class LdapConnection {
     }
   }
 
-  #cut(): Buffer | undefined {
-    const length = elementOctets(this.#received);
-    if (length !== undefined && length > MAX_MESSAGE_OCTETS) {
-      throw new BerError(`message of ${length} octets`);
-    }
-    if (length === undefined || this.#received.length < length) {
-      return undefined;
-    }
-    const message = this.#received.subarray(0, length);
-    this.#received = this.#received.subarray(length);
-    return message;
-  }
-
   #dispatch(message: LdapMessage): LdapMessage {
     const pending = this.#pending.get(message.id);
     const kind = message.kind === 'result' ? message.operation : 'search';
@@ -249,9 +237,11 @@ export class LdapConnection {
     if (pending !== undefined && (message.kind === 'entry' || message.kind === 'intermediate')) {
       takeFound(message, pending);
     }
+    if (pending !== undefined && message.kind === 'oversized') pending.isOversized = true;
     if (message.kind === 'result') {
       // Message 0 is the notice of disconnection; an unknown one answers what was abandoned.
-      pending?.finish({ ...message.result, entries: pending.entries });
+      const { entries = [], isOversized = false } = pending ?? {};
+      pending?.finish({ ...message.result, entries, isOversized });
     }
     return message;
   }

@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { checkNamed } from '../named-certificate.ts';
 import type { Secret } from '../secret.ts';
 import { LDAP_CODE, resultText, SERVICE_BIND_HINTS } from './codes.ts';
 import { LdapConnection } from './connection.ts';
@@ -87,6 +88,9 @@ async function secured(bare: Socket, target: LdapTarget, signal: AbortSignal): P
     ...(isIP(name) === 0 && { servername: name }),
     ...(target.ca !== undefined && { ca: target.ca }),
     minVersion: 'TLSv1.2',
+    // Not left to the environment: NODE_TLS_REJECT_UNAUTHORIZED would have anybody be the directory.
+    rejectUnauthorized: true,
+    checkServerIdentity: checkNamed,
   });
   await opened(tls, 'secureConnect', signal);
   return tls;

@@ -1,6 +1,6 @@
 import { PasswordPolicyControl, ProtocolOperation } from 'ldapts';
 import type { Entry } from '../entries/entry.ts';
-import { BerError, type Element, ElementReader, readNumber } from './ber.ts';
+import { BerError, type Element, ElementReader, firstElement, readNumber, TooManyElements } from './ber.ts';
 
 /** The end of an operation (RFC 4511 section 4.1.9). */
 export interface LdapResult {
@@ -27,6 +27,8 @@ export type LdapMessage =
       readonly name: string | undefined;
       readonly value: Buffer | undefined;
     }
+  /** An entry with more than we take. */
+  | { readonly kind: 'oversized'; readonly id: number }
   /** A referral to other servers: never followed. */
   | { readonly kind: 'reference'; readonly id: number }
   | {
@@ -49,6 +51,17 @@ const POLICY_ERROR = 0x81;
 /** An entry has a few attributes, and a user in many groups some thousand values. */
 const MAX_ELEMENTS = 10_000;
 
+/** So much of a message tells what it is: two headers of six octets, and a number of as many. */
+export const MAX_START_OCTETS = 18;
+
+/** Reads what a message is from its first octets. @throws {BerError} when it is none. */
+export function readStart(octets: Buffer): { readonly id: number; readonly isEntry: boolean } {
+  const { content } = firstElement(octets);
+  const id = firstElement(content);
+  const operation = firstElement(content.subarray(2 + id.content.length));
+  return { id: readNumber(id), isEntry: operation.tag === ProtocolOperation.LDAP_RES_SEARCH_ENTRY };
+}
+
 /** Reads one LDAPMessage (RFC 4511 section 4.1.1). @throws {BerError} when it is none that a client may get. */
 export function readLdapMessage(octets: Buffer): LdapMessage {
   const reader = new ElementReader(MAX_ELEMENTS);
@@ -57,12 +70,7 @@ export function readLdapMessage(octets: Buffer): LdapMessage {
   const id = readNumber(idElement);
   switch (operation?.tag) {
     case ProtocolOperation.LDAP_RES_SEARCH_ENTRY:
-      return {
-        kind: 'entry',
-        id,
-        entry: readEntry(operation, reader),
-        ...(controls?.tag === CONTROLS && { controls: controls.content }),
-      };
+      return readFound(id, operation, controls, reader);
     case INTERMEDIATE:
       return readIntermediate(id, operation, reader);
     case ProtocolOperation.LDAP_RES_SEARCH_REF:
@@ -75,6 +83,21 @@ export function readLdapMessage(octets: Buffer): LdapMessage {
       return { kind: 'result', id, operation: 'extended', result: readResult(operation, controls, reader) };
     default:
       throw new BerError(`operation ${operation?.tag ?? 'missing'} is not expected from a server`);
+  }
+}
+
+function readFound(
+  id: number,
+  operation: Element,
+  controls: Element | undefined,
+  reader: ElementReader,
+): LdapMessage {
+  try {
+    const entry = readEntry(operation, reader);
+    return { kind: 'entry', id, entry, ...(controls?.tag === CONTROLS && { controls: controls.content }) };
+  } catch (error) {
+    if (error instanceof TooManyElements) return { kind: 'oversized', id };
+    throw error;
   }
 }
 

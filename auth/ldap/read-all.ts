@@ -57,11 +57,13 @@ async function readFrom(
       },
       deadline.signal,
     );
-    if (result.code === LDAP_CODE.success && entries.length <= most) {
+    if (result.code === LDAP_CODE.success && entries.length <= most && !result.isOversized) {
       return entries;
     }
-    const why =
-      entries.length > most ? `more than ${most} entries` : resultText(result, searchHints(search.base));
+    const amiss = result.isOversized
+      ? 'an entry that is too large'
+      : resultText(result, searchHints(search.base));
+    const why = entries.length > most ? `more than ${most} entries` : amiss;
     throw new LdapUnreachable(`${target.url}: search below ${search.base}: ${why}`, { stage: 'lost' });
   } finally {
     connection.close();

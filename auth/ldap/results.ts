@@ -79,6 +79,9 @@ export function readOnlyEntry(result: LdapSearchResult, { search, login, url }: 
   if (isAmbiguous(result)) {
     throw new EntryFault(`${ambiguityOf(result.entries)} ${where}`);
   }
+  if (result.isOversized) {
+    throw new EntryFault(`${OVERSIZED} ${where}`);
+  }
   if (result.code === LDAP_CODE.success) {
     return result.entries[0];
   }
@@ -96,6 +99,9 @@ export function readOnlyEntry(result: LdapSearchResult, { search, login, url }: 
  * @throws {LoginFailure} when that could not be told.
  */
 export function readReread(result: LdapSearchResult, what: string): Entry | undefined {
+  if (result.isOversized) {
+    throw new EntryFault(`${OVERSIZED} (${what})`);
+  }
   if (result.code === LDAP_CODE.success) {
     return result.entries[0];
   }
@@ -115,6 +121,7 @@ export function findingOf(result: LdapSearchResult): string {
     : codeWithName(result.code);
 }
 
+const OVERSIZED = 'the entry is too large: more than 1 MiB, or more than 10,000 values and attributes';
 const NO_HINTS: ReadonlyMap<number, string> = new Map();
 
 function isAmbiguous({ entries, code }: LdapSearchResult): boolean {

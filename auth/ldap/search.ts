@@ -13,6 +13,8 @@ export interface LdapSearch {
 export interface LdapSearchResult extends LdapResult {
   /** No more than were asked for. */
   readonly entries: readonly Entry[];
+  /** Whether an entry was left out, as it is larger than what we take. */
+  readonly isOversized: boolean;
 }
 
 /** A search that gives what it finds while it goes on. */

@@ -1,4 +1,4 @@
-import { LoginFailure } from '../failure.ts';
+import { LoginFailure, NobodyAnswered } from '../failure.ts';
 import type { LdapServer } from './server.ts';
 import { LdapUnreachable } from './unreachable.ts';
 
@@ -43,7 +43,11 @@ export class LdapServers {
       }
     }
     const what = [...new Set(failures.map((failure) => failure.message))].join('; ');
-    throw new LoginFailure('directoryDown', what, { cause: failures.at(-1) });
+    const options = { cause: failures.at(-1) };
+    // That we are busy says nothing of the servers.
+    throw failures.every(({ stage }) => stage === 'busy')
+      ? new LoginFailure('directoryDown', what, options)
+      : new NobodyAnswered(what, options);
   }
 
   close(): void {

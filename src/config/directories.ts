@@ -58,6 +58,17 @@ export function buildDirectory(
   return options && { kind: 'ldap', name: ldapName(options), domains, cache, options };
 }
 
+/** Tells those of one name apart by a number: log and metrics would mix up what they do. */
+export function withOwnNames(directories: readonly DirectorySettings[]): readonly DirectorySettings[] {
+  const seen = new Map<string, number>();
+  return directories.map((directory) => {
+    const { name } = directory;
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return count === 1 ? directory : { ...directory, name: `${name} #${count}` };
+  });
+}
+
 /** Who tells a right password: the directory's server, a comparison with its hash, the node, or the web service. */
 export function verifiedBy(directory: DirectorySettings): LdapOptions['verify'] | 'http' {
   switch (directory.kind) {

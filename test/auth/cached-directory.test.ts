@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AnsweredBy, CachedDirectory, type CacheTerms } from '../../auth/cached-directory.ts';
+import { Deadline } from '../../auth/deadline.ts';
 import type {
   Account,
   Directory,
@@ -9,7 +10,7 @@ import type {
   PasswordVerdict,
 } from '../../auth/directory.ts';
 import type { DirectoryChange, EntryChanged } from '../../auth/directory-changes.ts';
-import { LoginFailure } from '../../auth/failure.ts';
+import { LoginFailure, NobodyAnswered } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
 
 const OFF: CacheTerms = {
@@ -43,10 +44,14 @@ function setUp(terms: Partial<CacheTerms>) {
     home: 'node-a',
     names: ['ann'],
     down: false,
+    /** Whether a server answers, but with no verdict. */
+    refuses: false,
     password: 'right',
     version: '1',
     asked: 0,
     verified: 0,
+    /** Whose account the names lead to, if not to their own. */
+    owner: undefined as string | undefined,
     /** What the entries are called, but for the name. */
     ou: '',
     /** Whether passwords are compared with what was found. */
@@ -58,7 +63,8 @@ function setUp(terms: Partial<CacheTerms>) {
   const by: AnsweredBy[] = [];
   let nowMs = 1000;
   const whileUp = (): void => {
-    if (has.down) throw new LoginFailure('directoryDown', 'no server');
+    if (has.down) throw new NobodyAnswered('no server');
+    if (has.refuses) throw new LoginFailure('directoryDown', 'unwilling to perform');
   };
   const inner: Directory = {
     async find({ localPart }, context) {
@@ -66,7 +72,7 @@ function setUp(terms: Partial<CacheTerms>) {
       has.contexts.push(context);
       whileUp();
       if (!has.names.includes(localPart)) return undefined;
-      const account = accountAt(has.home, localPart);
+      const account = accountAt(has.home, has.owner ?? localPart);
       const { password: stored, byHash, ou } = has;
       return {
         entry: `${account.entry}${ou}`,
@@ -78,7 +84,7 @@ function setUp(terms: Partial<CacheTerms>) {
         async verify(password): Promise<PasswordVerdict> {
           has.verified += 1;
           if (!byHash) whileUp();
-          const isThere = byHash || ou === has.ou;
+          const isThere = byHash || (ou === has.ou && account.name === (has.owner ?? localPart));
           return isThere && password.octets.toString() === (byHash ? stored : has.password)
             ? 'right'
             : 'wrongPassword';
@@ -203,6 +209,35 @@ describe('what is remembered of a directory', () => {
     expect(by).toEqual(['server', 'stale']);
   });
 
+  it('is of no use to a client that has left, and says nothing of the servers then', async () => {
+    const { has, by, cached, home, pass } = setUp({ staleMs: 1000 });
+    await home();
+    has.down = true;
+    pass(1);
+
+    await expect(cached.find(ANN, IMAP, AbortSignal.abort())).rejects.toMatchObject({
+      reason: 'directoryDown',
+    });
+    expect(by).toEqual(['server']);
+    using late = new Deadline(0);
+    await new Promise((resolve) => late.signal.addEventListener('abort', resolve));
+    expect((await cached.find(ANN, IMAP, late.signal))?.entry).toBe('uid=ann');
+  });
+
+  it('is not lost to changes of others that are long over', async () => {
+    const { has, cached, home, pass } = setUp({ staleMs: 1000, max: 6 });
+    for (const name of ['bob', 'carl', 'dora']) {
+      cached.note(changed(`uid=${name}`));
+      pass(1000);
+    }
+    await home();
+    pass(1);
+    cached.note(changed('uid=emil'));
+    has.down = true;
+
+    expect(await home()).toBe('node-a');
+  });
+
   it('is no more than so many, the latest', async () => {
     const { has, home, pass } = setUp({ routesMs: 1000, max: 1 });
     has.names.push('bob');
@@ -241,6 +276,24 @@ describe('the password of an entry that is remembered', () => {
 
     expect([found?.entry, await found?.verify(RIGHT, SIGNAL)]).toEqual(['uid=ann', 'right']);
     expect(found?.account().homes).toEqual(['node-b']);
+  });
+
+  it('lets nobody in whom the throttle was not asked for: the name may be of another account now', async () => {
+    const { has, cached, verify, pass } = setUp({ routesMs: 5000, passwordsMs: 5000 });
+    has.password = 'ann-secret';
+    await verify(new Secret(Buffer.from('ann-secret')));
+    has.owner = 'bob';
+    has.password = 'bob-secret';
+    const bobs = new Secret(Buffer.from('bob-secret'));
+    pass(1);
+
+    await expect(verify(bobs)).rejects.toMatchObject({ reason: 'directoryDown' });
+    expect(await verify(bobs)).toBe('right');
+    has.owner = undefined;
+    has.password = 'ann-secret';
+    cached.note({ kind: 'doubtful' });
+    pass(1);
+    expect(await verify(bobs)).toBe('wrongPassword');
   });
 
   it('is tried once where it is wrong, since the directory counts', async () => {
@@ -361,5 +414,7 @@ describe('a right password that is remembered', () => {
     await expect(having.verify(new Secret(Buffer.from('wrong')))).rejects.toMatchObject({
       reason: 'directoryDown',
     });
+    Object.assign(having.has, { down: false, refuses: true });
+    await expect(having.verify()).rejects.toMatchObject({ reason: 'directoryDown' });
   });
 });

@@ -103,6 +103,27 @@ describe('a login to a held account', () => {
     expect(await outcome).toMatchObject({ name: 'ann' });
   });
 
+  it('asks seldom where somebody tells of changes', async () => {
+    const { wait, is, looks, directory } = start();
+    Object.assign(directory, { follow: () => undefined });
+    const outcome = wait();
+    await vi.advanceTimersByTimeAsync(9999);
+    expect(looks()).toBe(0);
+    is(() => account({ bar: undefined }));
+    await vi.advanceTimersByTimeAsync(1);
+
+    expect(await outcome).toMatchObject({ name: 'ann' });
+  });
+
+  it('takes no more than twenty of the places', async () => {
+    const { wait, client } = start({ max: 100 });
+    const waiting = Array.from({ length: 20 }, () => wait());
+
+    expect(await wait()).toBe('held');
+    client.abort();
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['abandoned']));
+  });
+
   it('ends when the client leaves', async () => {
     const { wait, client } = start();
     const outcome = wait();
@@ -114,8 +135,8 @@ describe('a login to a held account', () => {
 
   it.each([
     ['is disabled', account({ bar: { reason: 'disabled', detail: '' } }), 'disabled'],
-    ['is removed', undefined, 'unknownUser'],
-    ['gets another name', account({ name: 'anna', bar: undefined }), 'unknownUser'],
+    ['is not to be found by its name', undefined, 'held'],
+    ['gets another name', account({ name: 'anna', bar: undefined }), 'held'],
     ['gets another password', account({ passwordVersion: '2', bar: undefined }), 'wrongPassword'],
   ])('fails when the account %s meanwhile', async (_what, now, reason) => {
     const { wait, is } = start();

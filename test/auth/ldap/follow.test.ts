@@ -136,6 +136,23 @@ describe('following by content synchronisation', () => {
     });
   });
 
+  it('passes by an entry that is too large, and tells of all others', async () => {
+    const homes = Array.from({ length: 11_000 }, (_, at) => `node-${at}`);
+    const control = syncState(2, uuid(9), 'cookie-2');
+    await using changes = await follow(
+      offering(({ id }) =>
+        Buffer.concat([
+          syncInfo(id, REFRESH_DONE),
+          searchEntry(id, 'uid=big,dc=x', { uid: ['big'], mailHost: homes }, control),
+          user(id, 'bob', 2),
+        ]),
+      ),
+    );
+
+    expect(await changes.next(({ kind }) => kind === 'changed')).toMatchObject({ entry: 'uid=bob,dc=x' });
+    expect(changes.server.seen('search').filter(({ cookie }) => cookie !== undefined)).toHaveLength(1);
+  });
+
   it('goes on from the latest cookie, and doubts nothing, when the server ends it', async () => {
     await using changes = await follow(
       offering(({ id }, turn) =>

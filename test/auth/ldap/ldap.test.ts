@@ -88,6 +88,28 @@ describe('the LDAP directory', () => {
     expect(server.seen('bind').map(({ dn }) => dn)).toEqual(['cn=homing,dc=x', 'uid=alice,dc=x']);
   });
 
+  it('A35 has an entry that is too large be its own fault: the searches of others go on', async () => {
+    const mail = Array.from({ length: 11_000 }, (_, at) => `big${at}@example.org`);
+    await using server = await ScriptedLdap.start((request) =>
+      request.kind === 'search' && request.filter === '(uid=big)'
+        ? Buffer.concat([
+            searchEntry(request.id, 'uid=big,dc=x', { uid: ['big'], mail }),
+            searchDone(request.id, 0),
+          ])
+        : answerAll(request),
+    );
+    await using ldap = open([server]);
+
+    const logins = ['alice', 'big', 'bob', 'big', 'carol'].map((user) =>
+      ldap.login(user).catch((error: unknown) => error),
+    );
+
+    const fault = { reason: 'directoryFault', message: expect.stringMatching(/^the entry is too large: /) };
+    const right = { kind: 'right' };
+    expect(await Promise.all(logins)).toMatchObject([right, fault, right, fault, right]);
+    expect(ldap.states).toEqual([]);
+  });
+
   it('A35 asks for stored passwords only where it may, and only where they are needed', async () => {
     await using server = await ScriptedLdap.start((request) =>
       request.kind === 'search' && request.filter === '(uid=alice)'

@@ -54,6 +54,7 @@ describe('readOnlyEntry', () => {
   const found = (code: number, dns: readonly string[] = [], diagnostic = '') => ({
     ...result(code, diagnostic),
     entries: dns.map(entry),
+    isOversized: false,
   });
   const asked = (base = 'ou=people,dc=x'): Asked => {
     const schema = compileSchema(schemaOptions(undefined, { base }));
