@@ -10,11 +10,22 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
+/** Who acts for another account. */
+export interface ActingAccount {
+  readonly account: Account;
+  /** Left out where nobody tells of its changes. */
+  readonly directory?: Directory | undefined;
+  /** Whether he still may, as his entry is now. */
+  readonly mayAct: (now: Account) => boolean;
+}
+
 /** An account, and where it is. */
 export interface AdmittedAccount {
   readonly account: Account;
   /** Left out where nobody tells of its changes. */
   readonly directory?: Directory | undefined;
+  /** Who proved himself, where he acts for this account. */
+  readonly delegate?: ActingAccount;
 }
 
 /** What became of a proof. */
@@ -23,15 +34,13 @@ export type Authentication =
       readonly kind: 'admitted';
       /** The password was not looked at: only a node that judges it by itself may be given this login. */
       readonly unverified: boolean;
-      /** Name of the account that proved itself, where it acts for this one. */
-      readonly actedBy?: string;
     })
   | {
       readonly kind: 'refused';
       readonly reason: Reason;
       /** The account's name, where the directory knows one. */
       readonly known?: string;
-      /** As above, where it may act for the known account. */
+      /** Name of the account that proved itself, where it may act for the known one. */
       readonly actedBy?: string;
       /** What an operator needs to know. */
       readonly detail?: string;

@@ -1,7 +1,7 @@
 import { Recent } from './recent.ts';
 
 /** An entry, as changes name it. */
-export interface EntryNames {
+export interface ChangedEntry {
   readonly entry: string | undefined;
   readonly id?: string | undefined;
 }
@@ -22,7 +22,7 @@ export class ChangeTimes {
     this.#now = now;
   }
 
-  note({ entry, id }: EntryNames): void {
+  note({ entry, id }: ChangedEntry): void {
     const nowMs = this.#now();
     this.#changed.expire();
     if (this.#changed.size + 2 > this.#max) this.#allMs = nowMs;
@@ -32,7 +32,7 @@ export class ChangeTimes {
   }
 
   /** Whether an entry changed at this time or later, by its name or its id. */
-  since({ entry, id }: EntryNames, sinceMs: number): boolean {
+  since({ entry, id }: ChangedEntry, sinceMs: number): boolean {
     if (sinceMs <= this.#allMs) return true;
     return [entry, id].some((name) => name !== undefined && (this.#changed.get(name) ?? 0) >= sinceMs);
   }

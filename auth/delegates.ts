@@ -66,6 +66,11 @@ async function decide(options: DelegateTerms, attempt: Attempt, proved: Proved):
   attempt.context.trace?.('acts', `${actedBy} may act for ${other.name}`);
   const barred = refuseBarred(other);
   const directory = directoryOf(options, target.login);
+  const delegate = {
+    account,
+    directory: directoryOf(options, proved.login),
+    mayAct: (now: Account) => mayActFor(options.delegates ?? [], now, { ...target, account: other }),
+  };
   return (
     refuseBarred(account) ??
     (barred === undefined
@@ -74,12 +79,12 @@ async function decide(options: DelegateTerms, attempt: Attempt, proved: Proved):
           account: other,
           directory,
           unverified,
-          actedBy,
+          delegate,
         }
       : {
           ...barred,
           actedBy,
-          ...(barred.reason === 'held' && { held: { account: other, directory } }),
+          ...(barred.reason === 'held' && { held: { account: other, directory, delegate } }),
         })
   );
 }

@@ -101,6 +101,14 @@ export interface Account {
   readonly passwordVersion?: string;
 }
 
+/** What an entry is found by again. */
+export interface EntryNames {
+  /** Its distinguished name. */
+  readonly entry: string;
+  /** As of `Account`. */
+  readonly id?: string | undefined;
+}
+
 /** What became of a password. */
 export type PasswordVerdict =
   | 'right'
@@ -171,10 +179,10 @@ export interface Directory extends AsyncDisposable {
    */
   follow?(signal: AbortSignal, observe: FollowObserver): AsyncIterable<DirectoryChange>;
   /**
-   * Reads an account again by its distinguished name; `undefined` when it is gone, or no account any more.
-   * @throws {LoginFailure} as above.
+   * Reads an account again by its distinguished name, or its id where it was renamed; `undefined` when it is gone, or no
+   * account any more. @throws {LoginFailure} as above, also where the directory seems to have lost more than that.
    */
-  reread?(entry: string, context: DirectoryContext, signal: AbortSignal): Promise<Account | undefined>;
+  reread?(known: EntryNames, context: DirectoryContext, signal: AbortSignal): Promise<Account | undefined>;
   /** Says why no login could be answered now; `undefined` when one could. */
   whyNotReady(signal: AbortSignal): Promise<string | undefined>;
 }

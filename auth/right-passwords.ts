@@ -1,5 +1,5 @@
 /** Remembers which passwords were right, where an operator wants that. */
-import { ChangeTimes, type EntryNames } from './change-times.ts';
+import { type ChangedEntry, ChangeTimes } from './change-times.ts';
 import type { Found, PasswordVerdict } from './directory.ts';
 import { NobodyAnswered } from './failure.ts';
 import { KeyedHash } from './keyed-hash.ts';
@@ -41,7 +41,7 @@ export class RightPasswords {
   }
 
   /** An entry changed in whatever way: what locks an account need not be an attribute that we read. */
-  changed(entry: EntryNames): void {
+  changed(entry: ChangedEntry): void {
     this.#changed.note(entry);
   }
 

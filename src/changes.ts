@@ -2,6 +2,7 @@
 import type { Account, Directory } from '../auth/directory.ts';
 import type { DirectoryChange, EntryChanged } from '../auth/directory-changes.ts';
 import { LoginFailure } from '../auth/failure.ts';
+import { Delegation } from './delegation.ts';
 import type { Recheck } from './recheck.ts';
 import type { ProxyEnd } from './relay.ts';
 import { type PlaceTerms, servesElsewhere } from './routing/place.ts';
@@ -16,7 +17,7 @@ export interface ChangesTerms extends PlaceTerms {
   readonly sessions: UserSessions;
   readonly settings: SessionEndSettings;
   /** Looks accounts up again when changes may have been missed. */
-  readonly recheck: Pick<Recheck, 'add'>;
+  readonly recheck: Pick<Recheck<UserSession | Delegation>, 'add'>;
 }
 
 interface Recent {
@@ -50,32 +51,46 @@ export class Changes {
       this.#recent.shift();
       this.#forgotten += 1;
     }
-    const sessions =
-      change.kind === 'doubtful' ? [...this.#terms.sessions] : this.#terms.sessions.concernedBy(change);
-    for (const session of sessions) {
-      if (session.directory === directory) this.#apply(change, session);
+    const { sessions } = this.#terms;
+    const subjects = change.kind === 'doubtful' ? sessions.subjects : sessions.concernedBy(change);
+    for (const subject of subjects) {
+      if (subject.directory === directory) this.#apply(change, subject);
     }
   };
 
   /** Applies what changed between an account's lookup and its session's beginning. @param count noted before. */
   catchUp(session: UserSession, count: number): void {
+    this.#catchUpWith(session, count);
+    const delegation = this.#terms.sessions.delegationOf(session);
+    if (delegation !== undefined) this.#catchUpWith(delegation, count);
+  }
+
+  /** Compares what a session depends on with what its account is now; `undefined` where there is none any more. */
+  judge(subject: UserSession | Delegation, account: Account | undefined): void {
+    const session = subject instanceof Delegation ? subject.session : subject;
+    if (account === undefined) {
+      if (this.#terms.settings.disabled) session.end('removed');
+    } else if (subject instanceof Delegation) {
+      const how = this.#whyNotActing(subject, account);
+      if (how !== undefined) session.end(how);
+    } else {
+      this.#judgeOwn(session, account);
+    }
+  }
+
+  #catchUpWith(subject: UserSession | Delegation, count: number): void {
     if (count < this.#forgotten) {
-      this.#terms.recheck.add(session);
+      this.#terms.recheck.add(subject);
       return;
     }
     const missed = this.#recent
       .slice(count - this.#forgotten)
-      .filter(({ change, directory }) => directory === session.directory && mayConcern(change, session));
+      .filter(({ change, directory }) => directory === subject.directory && mayConcern(change, subject));
     const last = missed.at(-1);
-    if (last !== undefined) this.#apply(last.change, session);
+    if (last !== undefined) this.#apply(last.change, subject);
   }
 
-  /** Compares a session with what its account is now; `undefined` where there is none any more. */
-  judge(session: UserSession, account: Account | undefined): void {
-    if (account === undefined) {
-      if (this.#terms.settings.disabled) session.end('removed');
-      return;
-    }
+  #judgeOwn(session: UserSession, account: Account): void {
     const how = this.#whyEnded(session, account);
     session.learn(account);
     if (how === undefined) return;
@@ -84,17 +99,26 @@ export class Changes {
     else session.end(how);
   }
 
-  #apply(change: DirectoryChange, session: UserSession): void {
+  #apply(change: DirectoryChange, subject: UserSession | Delegation): void {
     if (change.kind === 'doubtful') {
-      this.#terms.recheck.add(session);
+      this.#terms.recheck.add(subject);
       return;
     }
     if (change.kind === 'removed') {
-      this.judge(session, undefined);
+      this.judge(subject, undefined);
       return;
     }
-    const account = readAccount(change, session.service);
-    if (account !== undefined) this.judge(session, account);
+    const account = readAccount(change, subject.service);
+    if (account !== undefined) this.judge(subject, account);
+  }
+
+  /** A delegate whose own mailbox is being moved may act for others all the same. */
+  #whyNotActing(delegation: Delegation, account: Account): ProxyEnd | undefined {
+    const { settings } = this.#terms;
+    const barred = account.bar?.reason;
+    const isShutOut = barred !== undefined && barred !== 'locked' && barred !== 'held';
+    if (settings.disabled && (isShutOut || !delegation.mayAct(account))) return 'disabled';
+    return settings.passwordChanged && delegation.hasNewPassword(account) ? 'passwordChanged' : undefined;
   }
 
   #whyEnded(session: UserSession, account: Account): ProxyEnd | undefined {
@@ -112,7 +136,7 @@ export class Changes {
   }
 }
 
-function mayConcern(change: DirectoryChange, { entry, id }: UserSession): boolean {
+function mayConcern(change: DirectoryChange, { entry, id }: UserSession | Delegation): boolean {
   return change.kind === 'doubtful' || change.entry === entry || (id !== undefined && change.id === id);
 }
 

@@ -37,6 +37,7 @@ export type Event =
   | NodesUnreadable
   | NodeEntryRefused
   | LinesDropped
+  | AccountsMissing
   | Bug;
 
 /** Takes every event; must not throw and must not wait. */
@@ -351,6 +352,13 @@ export interface DirectoryStale {
 export interface LinesDropped {
   readonly event: 'linesDropped';
   readonly lines: number;
+}
+
+/** Accounts with sessions are not in the directory any more, and too many at once for that to be believed. */
+export interface AccountsMissing {
+  readonly event: 'accountsMissing';
+  readonly missing: number;
+  readonly sessions: number;
 }
 
 /** An exception that nobody expected. */

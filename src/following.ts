@@ -1,6 +1,7 @@
 import type { Directory } from '../auth/directory.ts';
 import type { DirectoryChange, FollowMode, FollowObserver } from '../auth/directory-changes.ts';
 import { Recent } from '../auth/recent.ts';
+import { bugOf } from './bug-event.ts';
 import type { Observer } from './events.ts';
 
 /** What is followed of a directory. */
@@ -64,8 +65,7 @@ export class Following<Followed extends Followable = Directory> implements Async
   }
 
   #bug(error: unknown): void {
-    const stack = error instanceof Error ? error.stack : undefined;
-    this.#observe({ event: 'bug', detail: String(error), ...(stack !== undefined && { stack }) });
+    this.#observe(bugOf(error));
   }
 
   async #follow(followed: FollowedDirectory<Followed>, tell: FollowObserver): Promise<void> {

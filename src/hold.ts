@@ -98,7 +98,7 @@ export class Hold {
   ): Promise<Account | 'held' | 'gone'> {
     using deadline = new Deadline(this.#terms.directoryMs, signal);
     try {
-      const now = await directory?.reread?.(before.entry, { service }, deadline.signal);
+      const now = await directory?.reread?.(before, { service }, deadline.signal);
       // What the proof was of, and the name that was found good, must be the same.
       if (now === undefined || now.name !== before.name) return 'gone';
       if (byOwnPassword && now.passwordVersion !== before.passwordVersion) {

@@ -47,6 +47,7 @@ export function entryFor(event: Event): Entry {
     case 'nodesRead':
     case 'nodesUnreadable':
     case 'nodeEntryRefused':
+    case 'accountsMissing':
     case 'repeated':
     case 'linesDropped':
     case 'bug':
@@ -188,6 +189,10 @@ const OTHER: Readonly<
     message: 'nodes can not be read from the directory, what was read stays',
   },
   nodeEntryRefused: { level: 'error', message: 'entry of a node can not be used' },
+  accountsMissing: {
+    level: 'error',
+    message: 'the directory lacks accounts that have sessions, too many to be believed: the sessions go on',
+  },
   repeated: { level: 'info', message: 'the same again, several times' },
   linesDropped: { level: 'warn', message: 'log lines were dropped: their reader was too slow or gone' },
   bug: { level: 'error', message: 'bug in the proxy' },

@@ -17,7 +17,6 @@ import type { Findings, SessionReport } from './session-report.ts';
 import type { ListenerDomains } from './settings.ts';
 import type { TrustWatch } from './trust-watch.ts';
 import { asWrongPassword, planUnverified, requireReplay } from './unverified.ts';
-import type { SessionOwner } from './user-session.ts';
 
 /** How many proxies a login may pass, unless the client is a proxy that allows fewer. */
 const FIRST_TTL = 5;
@@ -69,7 +68,7 @@ export interface LoginConnection extends LoginOrigin, Pick<Origin, 'client'> {
   /** Counts the logins of this connection, from 1. */
   readonly attemptNumber: number;
   /** Counts the session of an account. @throws {LoginFailure} `tooManySessions`. */
-  readonly enter: (owner: Pick<SessionOwner, 'account' | 'directory' | 'actedBy'>) => void;
+  readonly enter: (owner: AdmittedAccount) => void;
 }
 
 /**
@@ -84,9 +83,10 @@ export async function takeHome(
   terms: LoginTerms,
   findings: Findings,
 ): Promise<NodeSession> {
-  const { account, directory, unverified, actedBy } = await admit(attempt, connection, terms, findings);
+  const admitted = await admit(attempt, connection, terms, findings);
+  const { account, unverified } = admitted;
   const { protocol, client, listener, report } = connection;
-  connection.enter({ account, directory, actedBy });
+  connection.enter(admitted);
   const plan = (homes: readonly string[]): Home => {
     const planned = planRoute({ ...account, homes }, protocol.name, terms);
     const members = terms.trustWatch?.admit(planned, protocol.name) ?? planned;
@@ -100,7 +100,7 @@ export async function takeHome(
   const login = {
     protocol,
     user: account.name,
-    password: account.nodePassword ?? ownPassword(attempt, actedBy),
+    password: account.nodePassword ?? ownPassword(attempt, admitted),
     origin: { client, listener, sessionId: report.id, ttl: nextTtl(attempt) },
     refer: (name: string) => plan([name])[0],
     onFailure: (node: KnownNode, failure: LoginFailure) => report.memberFailed(node, failure),
@@ -126,8 +126,8 @@ export function contextOf({ protocol, listener, domains, guard }: LoginOrigin): 
 }
 
 /** Who acts for another has proved who he is himself: no password of his is the other's. */
-function ownPassword({ proof }: LoginAttempt, actedBy: string | undefined): Secret | undefined {
-  return proof.kind === 'password' && actedBy === undefined ? proof.password : undefined;
+function ownPassword({ proof }: LoginAttempt, { delegate }: AdmittedAccount): Secret | undefined {
+  return proof.kind === 'password' && delegate === undefined ? proof.password : undefined;
 }
 
 function nameNode(findings: Findings, { name, settings }: KnownNode): void {
@@ -171,24 +171,17 @@ async function authenticateOrHold(
   } catch (error) {
     if (!(error instanceof HeldFailure) || terms.hold === undefined) throw error;
     const { attempt } = judgeable;
-    const { actedBy } = findings;
+    const { held } = error;
     const startedMs = performance.now();
     const login = {
       service: connection.protocol.name,
-      byOwnPassword: actedBy === undefined,
+      byOwnPassword: held.delegate === undefined,
       abandoned: attempt.abandoned,
       tell: () => attempt.waiting(),
     };
     try {
-      const account = await terms.hold.wait(error.held, login);
-      const { directory } = error.held;
-      return {
-        kind: 'admitted',
-        account,
-        directory,
-        unverified: false,
-        ...(actedBy !== undefined && { actedBy }),
-      };
+      const account = await terms.hold.wait(held, login);
+      return { kind: 'admitted', ...held, account, unverified: false };
     } finally {
       findings.heldMs = performance.now() - startedMs;
     }
@@ -214,12 +207,13 @@ async function authenticate(
       context,
       deadline.signal,
     );
-    findings.actedBy = result.actedBy;
     if (result.kind === 'refused') {
+      findings.actedBy = result.actedBy;
       findings.user = result.known;
       const { reason, detail = '', held } = result;
       throw held === undefined ? new LoginFailure(reason, detail) : new HeldFailure(held, detail);
     }
+    findings.actedBy = result.delegate?.account.name;
     findings.user = result.account.name;
     return result;
   } catch (error) {

@@ -124,6 +124,7 @@ function count(meters: Meters, event: Event): void {
     case 'nodesRead':
     case 'nodesUnreadable':
     case 'nodeEntryRefused':
+    case 'accountsMissing':
     case 'repeated':
     case 'throttleForgotten':
     case 'directoryStale':

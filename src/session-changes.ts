@@ -1,5 +1,6 @@
 /** All that acts on users' sessions and logins when the directories or the nodes change. */
 import { Changes } from './changes.ts';
+import type { Delegation } from './delegation.ts';
 import type { Observer } from './events.ts';
 import type { Following } from './following.ts';
 import { Hold } from './hold.ts';
@@ -7,6 +8,7 @@ import { Rebalance } from './rebalance.ts';
 import { Recheck } from './recheck.ts';
 import type { PlaceTerms } from './routing/place.ts';
 import type { SessionEndSettings, Settings } from './settings.ts';
+import type { UserSession } from './user-session.ts';
 import type { UserSessions } from './user-sessions.ts';
 
 const DEFAULT_ENDS: SessionEndSettings = {
@@ -38,13 +40,11 @@ export function actOnChanges(
   const { directoryMs, holdMs = 0 } = times;
   const acting = new DisposableStack();
   const recheck = acting.use(
-    new Recheck({
+    new Recheck<UserSession | Delegation>({
       directoryMs,
-      judge: (session, account) => changes.judge(session, account),
-      onBug: (error) => {
-        const stack = error instanceof Error ? error.stack : undefined;
-        observe({ event: 'bug', detail: String(error), ...(stack !== undefined && { stack }) });
-      },
+      total: () => sessions.size,
+      judge: (subject, account) => changes.judge(subject, account),
+      observe,
     }),
   );
   const changes = new Changes({ sessions, settings: endSessions, recheck, nodes, health });

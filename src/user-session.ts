@@ -1,14 +1,10 @@
+import type { AdmittedAccount } from '../auth/authentication.ts';
 import type { Account, Directory } from '../auth/directory.ts';
 import type { QuietEnds } from './quiet-ends.ts';
 import type { ProxyEnd, Relay } from './relay.ts';
 
 /** Whose session begins, and how. */
-export interface SessionOwner {
-  readonly account: Account;
-  /** Where the account is; `undefined` where nobody tells of its changes. */
-  readonly directory: Directory | undefined;
-  /** Who proved himself, where he acts for the account: its password is none of the session's. */
-  readonly actedBy: string | undefined;
+export interface SessionOwner extends AdmittedAccount {
   readonly service: string;
   /** Of the client. */
   readonly ip: string;
@@ -39,12 +35,13 @@ export class UserSession implements Disposable {
   #early: { readonly how: ProxyEnd; readonly withinMs: number } | undefined;
   #isOver = false;
 
-  constructor({ account, directory, actedBy, service, ip }: SessionOwner, register: SessionRegister) {
+  constructor({ account, directory, delegate, service, ip }: SessionOwner, register: SessionRegister) {
     this.name = account.name;
     this.directory = directory;
     this.service = service;
     this.ip = ip;
-    this.#isActedFor = actedBy !== undefined;
+    // The account's password is none of the session's then.
+    this.#isActedFor = delegate !== undefined;
     this.#register = register;
     this.#entry = account.entry;
     this.#id = account.id;

@@ -1,5 +1,6 @@
 import type { EntryChanged, EntryRemoved } from '../auth/directory-changes.ts';
 import { LoginFailure } from '../auth/failure.ts';
+import { Delegation } from './delegation.ts';
 import { MultiMap } from './multi-map.ts';
 import { QuietEnds } from './quiet-ends.ts';
 import { addressKeys } from './throttle/address.ts';
@@ -17,8 +18,9 @@ export class UserSessions implements Iterable<UserSession> {
   readonly #limits: UserSessionLimits;
   readonly #all = new Set<UserSession>();
   readonly #byName = new MultiMap<UserSession>();
-  readonly #byEntry = new MultiMap<UserSession>();
-  readonly #byId = new MultiMap<UserSession>();
+  readonly #byEntry = new MultiMap<UserSession | Delegation>();
+  readonly #byId = new MultiMap<UserSession | Delegation>();
+  readonly #delegations = new Map<UserSession, Delegation>();
   readonly #byNode = new MultiMap<UserSession>();
   readonly #register = {
     quietEnds: new QuietEnds(),
@@ -30,6 +32,11 @@ export class UserSessions implements Iterable<UserSession> {
     leave: (session: UserSession): void => {
       this.#unlist(session);
       this.#all.delete(session);
+      const delegation = this.#delegations.get(session);
+      if (delegation === undefined) return;
+      this.#delegations.delete(session);
+      this.#byEntry.delete(delegation.entry, delegation);
+      if (delegation.id !== undefined) this.#byId.delete(delegation.id, delegation);
     },
   };
 
@@ -46,15 +53,35 @@ export class UserSessions implements Iterable<UserSession> {
     const session = new UserSession(owner, this.#register);
     this.#all.add(session);
     this.#list(session);
+    if (owner.delegate !== undefined) {
+      const delegation = new Delegation(session, owner.delegate);
+      this.#delegations.set(session, delegation);
+      this.#byEntry.add(delegation.entry, delegation);
+      if (delegation.id !== undefined) this.#byId.add(delegation.id, delegation);
+    }
     return session;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Who acts for a session's account; `undefined` for its own user. */
+  delegationOf(session: UserSession): Delegation | undefined {
+    return this.#delegations.get(session);
+  }
+
+  /** All that depends on an account. */
+  get subjects(): readonly (UserSession | Delegation)[] {
+    return [...this.#all, ...this.#delegations.values()];
   }
 
   [Symbol.iterator](): Iterator<UserSession> {
     return this.#all.values();
   }
 
-  /** Of the account that a change of a directory is of, by whichever name it was known. */
-  concernedBy({ entry, id }: EntryChanged | EntryRemoved): readonly UserSession[] {
+  /** What depends on the account that a change of a directory is of, by whichever name it was known. */
+  concernedBy({ entry, id }: EntryChanged | EntryRemoved): readonly (UserSession | Delegation)[] {
     const byEntry = entry === undefined ? [] : this.#byEntry.get(entry);
     const byId = id === undefined ? [] : this.#byId.get(id);
     return [...new Set([...byEntry, ...byId])];

@@ -1,7 +1,9 @@
+import { AndFilter, EqualityFilter } from 'ldapts';
 import type {
   Account,
   Directory,
   DirectoryContext,
+  EntryNames,
   Found,
   LoginName,
   PasswordVerdict,
@@ -25,6 +27,7 @@ import {
   readBindResult,
   readOnlyEntry,
   readReread,
+  requireBase,
 } from './results.ts';
 import { LdapServer } from './server.ts';
 import { LdapServers, type ServerOrder } from './servers.ts';
@@ -117,13 +120,26 @@ class LdapDirectory implements Directory {
     return entry === undefined ? undefined : this.#accountOf(entry, context);
   }
 
-  async reread(entry: string, context: DirectoryContext, signal: AbortSignal): Promise<Account | undefined> {
+  async reread(
+    { entry, id }: EntryNames,
+    context: DirectoryContext,
+    signal: AbortSignal,
+  ): Promise<Account | undefined> {
     const { schema } = this.#options;
-    const { filter } = searchForAll(schema);
+    const { filter: accounts, base } = searchForAll(schema);
     const attributes = [...schema.attributes, ENTRY_ID, ...PASSWORD_CHANGED];
     return await this.#servers.ask(async (server) => {
-      const result = await server.search({ base: entry, scope: 'base', filter, attributes }, signal);
-      const found = readReread(result, `${entry} at ${server.url}`);
+      const byName = { base: entry, scope: 'base', filter: accounts, attributes } as const;
+      const named = readReread(await server.search(byName, signal), `${entry} at ${server.url}`);
+      if (named !== undefined) return this.#accountOf(named, context);
+      // A server that has lost its data, or shows us none of it, knows of nobody whether he is gone.
+      requireBase(await server.read(base, signal), `${base} at ${server.url}`);
+      if (id === undefined) return undefined;
+      const filter = new AndFilter({
+        filters: [accounts, new EqualityFilter({ attribute: ENTRY_ID, value: id })],
+      });
+      const byId = { base, scope: 'sub', filter, attributes } as const;
+      const found = readReread(await server.search(byId, signal), `${ENTRY_ID} ${id} at ${server.url}`);
       return found && this.#accountOf(found, context);
     }, signal);
   }

@@ -111,6 +111,12 @@ export function readReread(result: LdapSearchResult, what: string): Entry | unde
   throw new LoginFailure(reasonOf(result), `${resultText(result, NO_HINTS)} (${what})`);
 }
 
+/** @throws {LoginFailure} when the base of all accounts is not to be seen. */
+export function requireBase(result: LdapResult, what: string): void {
+  if (result.code === LDAP_CODE.success) return;
+  throw new LoginFailure('directoryFault', `${resultText(result, NO_HINTS)} (${what})`);
+}
+
 /** What a search found, in a few words for `homing explain`. */
 export function findingOf(result: LdapSearchResult): string {
   if (isAmbiguous(result)) {

@@ -3,6 +3,7 @@ import type {
   Account,
   Directory,
   DirectoryContext,
+  EntryNames,
   Found,
   LoginName,
   StoredCredentials,
@@ -45,6 +46,9 @@ const MAX_WAITING = 10_000;
 export function openLdif(options: LdifOptions): Directory {
   return new LdifDirectory(options);
 }
+
+/** A file with fewer than this part of the accounts that were there has lost them. */
+const MIN_LEFT_PART = 0.5;
 
 class LdifDirectory implements Directory {
   readonly #options: LdifOptions;
@@ -95,8 +99,8 @@ class LdifDirectory implements Directory {
     return { account, values: valuesOf(entry, schema.options.password), allowCleartext };
   }
 
-  async reread(dn: string, context: DirectoryContext): Promise<Account | undefined> {
-    const entry = this.#entries.find((other) => other.dn === dn);
+  async reread({ entry: dn, id }: EntryNames, context: DirectoryContext): Promise<Account | undefined> {
+    const entry = this.#entries.find((other) => other.dn === dn || (id !== undefined && idOf(other) === id));
     return entry === undefined || !isAccount(this.#options.schema, entry)
       ? undefined
       : this.#accountOf(entry, context);
@@ -146,7 +150,7 @@ class LdifDirectory implements Directory {
   #takeUp(file: LdifFile, changes: ChangeQueue, observe: FollowObserver): void {
     const before = this.#entries;
     try {
-      this.#entries = parseLdif(file.read());
+      this.#entries = this.#unlessLost(parseLdif(file.read()));
     } catch (error) {
       // Of the file system, the parser, or the configuration: in any case it can't be used.
       const why = error instanceof Error ? error.message : String(error);
@@ -157,6 +161,17 @@ class LdifDirectory implements Directory {
     for (const change of this.#changesSince(before)) {
       changes.push(change);
     }
+  }
+
+  /** A file that is cut off may read well. @throws {Error} when most of the accounts are gone. */
+  #unlessLost(entries: readonly Entry[]): readonly Entry[] {
+    const { schema } = this.#options;
+    const count = (all: readonly Entry[]): number => all.filter((entry) => isAccount(schema, entry)).length;
+    const [before, now] = [count(this.#entries), count(entries)];
+    if (before > 0 && now < before * MIN_LEFT_PART) {
+      throw new Error(`of ${before} accounts ${now} are left: if that is right, restart the proxy`);
+    }
+    return entries;
   }
 
   *#changesSince(before: readonly Entry[]): Iterable<DirectoryChange> {

@@ -99,7 +99,7 @@ describe('a delegate of the configuration', () => {
     expect(await act(webmailFor(...grants), 'webmail', authzid).result).toMatchObject({
       kind: 'admitted',
       account: { name: 'ann@example.org', homes: ['node-a'] },
-      actedBy: 'webmail@example.org',
+      delegate: { account: { name: 'webmail@example.org' } },
       unverified: false,
     });
   });
@@ -108,7 +108,7 @@ describe('a delegate of the configuration', () => {
     expect(await act(webmailFor('example.net'), 'webmail', 'carl@example.net').result).toMatchObject({
       kind: 'admitted',
       account: { name: 'carl@example.net' },
-      actedBy: 'webmail@example.org',
+      delegate: { account: { name: 'webmail@example.org' } },
     });
   });
 
@@ -143,7 +143,7 @@ describe('a delegate of the configuration', () => {
       const result = await act(webmailFor('*'), 'webmail@example.org', authzid).result;
 
       expect(result).toMatchObject({ kind: 'admitted', account: { name: 'webmail@example.org' } });
-      expect(result).not.toHaveProperty('actedBy');
+      expect(result).not.toHaveProperty('delegate');
     }
   });
 
@@ -165,7 +165,7 @@ describe('a delegate of the directory', () => {
       expect(await act([], 'secretary', authzid).result).toMatchObject({
         kind: 'admitted',
         account: { name: authzid },
-        actedBy: 'secretary@example.org',
+        delegate: { account: { name: 'secretary@example.org' } },
       });
     }
     expect(await act([], 'secretary', 'bob').result).toMatchObject({ reason: 'notAuthorized' });

@@ -119,7 +119,7 @@ describe.each([
   it('tells of a rename what the account was known by', async () => {
     await using user = await person('renamed');
     await using changes = await follow([port()], mode);
-    const before = await changes.directory.reread?.(user.dn, context, signal);
+    const before = await changes.directory.reread?.({ entry: user.dn }, context, signal);
     const renamed = `uid=${user.uid}-new,${PEOPLE}`;
 
     await admin.modifyDN(user.dn, `uid=${user.uid}-new`);
@@ -226,10 +226,31 @@ describe('an account that is read again', () => {
   it('is undefined when it is gone, or never was one', async () => {
     await using changes = await follow([cluster().ldap.master.ldaps]);
 
-    expect(await changes.directory.reread?.(`uid=alice,${PEOPLE}`, context, signal)).toMatchObject({
-      name: 'alice',
-    });
-    expect(await changes.directory.reread?.(`uid=nobody,${PEOPLE}`, context, signal)).toBeUndefined();
-    expect(await changes.directory.reread?.(PEOPLE, context, signal)).toBeUndefined();
+    expect(await changes.directory.reread?.({ entry: `uid=alice,${PEOPLE}` }, context, signal)).toMatchObject(
+      {
+        name: 'alice',
+      },
+    );
+    expect(
+      await changes.directory.reread?.({ entry: `uid=nobody,${PEOPLE}` }, context, signal),
+    ).toBeUndefined();
+    expect(await changes.directory.reread?.({ entry: PEOPLE }, context, signal)).toBeUndefined();
+  });
+
+  it('is found by its id when it was renamed', async () => {
+    await using user = await person('goes-on');
+    await using changes = await follow([cluster().ldap.master.ldaps]);
+    const { directory } = changes;
+    const before = await directory.reread?.({ entry: user.dn }, context, signal);
+    const renamed = `uid=${user.uid}-new,${PEOPLE}`;
+    await admin.modifyDN(user.dn, `uid=${user.uid}-new`);
+    try {
+      const after = await directory.reread?.({ entry: user.dn, id: before?.id }, context, signal);
+
+      expect(after).toMatchObject({ entry: renamed, id: before?.id });
+    } finally {
+      await admin.del(renamed);
+    }
+    expect(await directory.reread?.({ entry: renamed, id: before?.id }, context, signal)).toBeUndefined();
   });
 });

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { ActingAccount } from '../../auth/authentication.ts';
 import type { Account, Bar, Directory } from '../../auth/directory.ts';
 import type { EntryChanged } from '../../auth/directory-changes.ts';
 import { LoginFailure } from '../../auth/failure.ts';
 import { Secret } from '../../auth/secret.ts';
 import { Changes } from '../../src/changes.ts';
+import type { Delegation } from '../../src/delegation.ts';
 import { ALL_USABLE } from '../../src/routing/node-health.ts';
 import { NodeTable } from '../../src/routing/node-table.ts';
 import type { GroupSettings, NodeSettings, SessionEndSettings } from '../../src/settings.ts';
@@ -70,7 +72,7 @@ function changed(changes: Partial<Account> = {}): EntryChanged {
 /** Sessions, and how each is ended: at which limit, and why. */
 function start(rules: Partial<SessionEndSettings> = {}) {
   const sessions = new UserSessions({ perUser: undefined, perUserAndAddress: undefined });
-  const asked: UserSession[] = [];
+  const asked: (UserSession | Delegation)[] = [];
   const changes = new Changes({
     sessions,
     settings: { ...RULES, ...rules },
@@ -79,11 +81,11 @@ function start(rules: Partial<SessionEndSettings> = {}) {
     health: ALL_USABLE,
   });
   const ends: string[] = [];
-  const begin = (terms: { directory?: Directory; actedBy?: string; account?: Account } = {}) => {
+  const begin = (terms: { directory?: Directory; delegate?: ActingAccount; account?: Account } = {}) => {
     const session = sessions.enter({
       account: terms.account ?? account(),
       directory: terms.directory ?? HERE,
-      actedBy: terms.actedBy,
+      ...(terms.delegate !== undefined && { delegate: terms.delegate }),
       service: 'imap',
       ip: '192.0.2.1',
     });
@@ -92,6 +94,12 @@ function start(rules: Partial<SessionEndSettings> = {}) {
   };
   return { sessions, changes, asked, ends, begin };
 }
+
+const WEBMAIL: ActingAccount = {
+  account: { ...account({ name: 'webmail', entry: 'uid=webmail', id: 'id-2' }) },
+  directory: OTHER,
+  mayAct: ({ mayActFor = [] }) => mayActFor.includes('ann'),
+};
 
 const bar = (reason: Bar['reason']): Partial<Account> => ({ bar: { reason, detail: '' } });
 
@@ -159,7 +167,7 @@ describe('a change of a user', () => {
 
   it('of his password is nothing to a session by which another one acts for him', () => {
     const { changes, begin, ends } = start();
-    servedBy(begin({ actedBy: 'webmail' }), 'a');
+    servedBy(begin({ delegate: WEBMAIL }), 'a');
     changes.take(changed({ passwordVersion: '2' }), HERE);
 
     expect(ends).toEqual([]);
@@ -213,5 +221,50 @@ describe('a doubt', () => {
     changes.judge(session, undefined);
 
     expect(ends).toEqual(['removed within 0']);
+  });
+});
+
+describe('a change of who acts for a user', () => {
+  const webmail = (changes: Partial<Account>) =>
+    changed({ name: 'webmail', entry: 'uid=webmail', id: 'id-2', mayActFor: ['ann'], ...changes });
+
+  it.each([
+    ['that he is disabled', webmail(bar('disabled')), ['disabled within 0']],
+    ['that he may act for this one no more', webmail({ mayActFor: ['bob'] }), ['disabled within 0']],
+    ['another password', webmail({ passwordVersion: '2' }), ['passwordChanged within 0']],
+    ['that he is gone', { kind: 'removed', entry: 'uid=webmail', id: 'id-2' } as const, ['removed within 0']],
+    ['another home', webmail({ homes: ['b'] }), []],
+    ['that his own mailbox is held', webmail(bar('held')), []],
+    ['that somebody guesses his password', webmail(bar('locked')), []],
+  ])('does to the session what it should: %s', (_what, change, expected) => {
+    const { changes, ends, begin } = start();
+    begin({ delegate: WEBMAIL });
+
+    changes.take(change, HERE);
+    expect(ends).toEqual([]);
+    changes.take(change, OTHER);
+
+    expect(ends).toEqual(expected);
+  });
+
+  it('counts though it came while he logged in', () => {
+    const { changes, ends, begin } = start();
+    const { count } = changes;
+    changes.take(webmail(bar('disabled')), OTHER);
+
+    changes.catchUp(begin({ delegate: WEBMAIL }), count);
+
+    expect(ends).toEqual(['disabled within 0']);
+  });
+
+  it('is looked for too when changes may have been missed, and no more when the session is over', () => {
+    const { changes, asked, begin, sessions } = start();
+    const session = begin({ delegate: WEBMAIL });
+
+    changes.take({ kind: 'doubtful' }, OTHER);
+    expect(asked).toMatchObject([{ entry: 'uid=webmail', id: 'id-2', service: 'imap' }]);
+    session[Symbol.dispose]();
+
+    expect([sessions.concernedBy(webmail({})), sessions.subjects]).toEqual([[], []]);
   });
 });

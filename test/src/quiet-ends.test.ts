@@ -29,7 +29,6 @@ async function relayed() {
   const session = sessions.enter({
     account: { name: 'ann', entry: 'uid=ann', homes: ['a'], forwarded: new Map(), bar: undefined },
     directory: undefined,
-    actedBy: undefined,
     service: 'imap',
     ip: '192.0.2.1',
   });

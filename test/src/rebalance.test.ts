@@ -62,7 +62,6 @@ function start(perSecond = 20) {
     const session = sessions.enter({
       account: { name, entry: `uid=${name}`, homes, forwarded: new Map(), bar: undefined },
       directory: undefined,
-      actedBy: undefined,
       service: 'imap',
       ip: '192.0.2.1',
     });

@@ -13,7 +13,6 @@ function owner(name: string, ip = '192.0.2.1', id?: string): SessionOwner {
       ...(id !== undefined && { id }),
     },
     directory: undefined,
-    actedBy: undefined,
     service: 'imap',
     ip,
   };

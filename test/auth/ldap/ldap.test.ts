@@ -88,6 +88,22 @@ describe('the LDAP directory', () => {
     expect(server.seen('bind').map(({ dn }) => dn)).toEqual(['cn=homing,dc=x', 'uid=alice,dc=x']);
   });
 
+  it('knows of nobody that he is gone where its base is gone too', async () => {
+    let hasBase = true;
+    await using server = await ScriptedLdap.start((request) =>
+      request.kind === 'search'
+        ? searchDone(request.id, request.base === 'dc=x' && hasBase ? 0 : 32)
+        : answerAll(request),
+    );
+    await using ldap = open([server]);
+    const reread = () =>
+      ldap.directory.reread?.({ entry: 'uid=ann,dc=x', id: 'id-1' }, { service: 'imap' }, signal);
+
+    expect(await reread()).toBeUndefined();
+    hasBase = false;
+    await expect(reread()).rejects.toMatchObject({ reason: 'directoryFault' });
+  });
+
   it('A35 has an entry that is too large be its own fault: the searches of others go on', async () => {
     const mail = Array.from({ length: 11_000 }, (_, at) => `big${at}@example.org`);
     await using server = await ScriptedLdap.start((request) =>

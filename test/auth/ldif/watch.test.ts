@@ -66,7 +66,7 @@ describe('an LDIF file that changes', () => {
     ).toMatchObject({
       homes: ['node-b'],
     });
-    expect(await file.directory.reread?.('uid=eve,dc=x', context, signal)).toBeUndefined();
+    expect(await file.directory.reread?.({ entry: 'uid=eve,dc=x' }, context, signal)).toBeUndefined();
   });
 
   it('tells by the version that a password changed', async () => {
@@ -93,4 +93,21 @@ describe('an LDIF file that changes', () => {
     await file.changes.state(({ following }) => following === 'watch');
     expect(await file.find('ann')).toBeUndefined();
   });
+
+  it.each([0, 1])(
+    'stays in use as it was when most accounts are gone from the new one (%i left)',
+    async (left) => {
+      const people = ['ann', 'bob', 'eve'].map((name) => entry(name, 'node-a'));
+      await using file = await follow(people.join(''));
+
+      file.replace(people.slice(0, left).join(''));
+      const { detail } = await file.changes.state(({ following }) => following === 'off');
+
+      expect(detail).toContain(
+        `of 3 accounts ${left} are left: if that is right, restart the proxy; the entries`,
+      );
+      expect(file.changes.all).toEqual([]);
+      expect(await file.find('bob')).toBeDefined();
+    },
+  );
 });
