@@ -1,6 +1,9 @@
-/** So many failures in a row open a breaker, within so much time. */
+/** So many failures in a row open a breaker, within so much time: of the way to the node, or of different users there. */
 const FAILURES = 3;
+const USERS = 5;
 const WINDOW_MS = 60_000;
+/** Of so many users it is known that they failed at a node that is down. */
+const MAX_USERS = 100;
 
 interface Failed {
   readonly atMs: number;
@@ -13,25 +16,35 @@ export interface Failure {
   /** When what failed began: what began before the breaker closed tells nothing of now. */
   readonly startedMs: number;
   readonly nowMs: number;
+  /** As of `Failed`. */
   readonly by: string | undefined;
   readonly why: string;
 }
 
-/** The turn of one who tries a node that is down; to be ended when he knows. */
+/** The turn of one who tries a node that is down; to be ended when he knows, or given back when he learned nothing. */
 export interface Trial {
   end(nowMs: number): void;
+  giveBack(): void;
+}
+
+/** One at a time, and then a pause. */
+interface Turn {
+  isTaken: boolean;
+  nextMs: number;
 }
 
 /** Decides of one node whether it is worth a try. Has no clock and no timer of its own. */
 export class Breaker {
   readonly #retryMs: number;
-  #failures: Failed[] = [];
+  #failures: readonly Failed[] = [];
   #open = false;
   #closedMs = Number.NEGATIVE_INFINITY;
   #closedByProbe = false;
+  /** What is amiss, as far as is known: then others may be let in where some are not. */
+  #blames: 'way' | 'users' = 'way';
   #trusts: 'login' | 'probe' = 'probe';
-  #nextTrialMs = 0;
-  #trying = false;
+  /** Of logins, and of probes: whoever logs in all the time takes no turn from those. */
+  #turns = turnsFrom(0);
   #why = '';
 
   constructor(retryMs: number) {
@@ -50,28 +63,42 @@ export class Breaker {
   failed({ startedMs, nowMs, by, why }: Failure): void {
     if (startedMs < this.#closedMs) return;
     this.#why = why;
-    if (this.#open) return;
-    const counted = this.#failures.filter(
-      (earlier) => nowMs - earlier.atMs < WINDOW_MS && (by === undefined || earlier.by !== by),
-    );
-    this.#failures = [...counted, { atMs: nowMs, by }];
-    if (this.#failures.length < FAILURES) return;
+    const others = this.#lately(nowMs).filter((earlier) => by === undefined || earlier.by !== by);
+    this.#failures = [...others, { atMs: nowMs, by }].slice(-MAX_USERS);
+    if (this.#open) {
+      this.#blames = by === undefined ? 'way' : 'users';
+      return;
+    }
+    const users = this.#failures.filter((failure) => failure.by !== undefined).length;
+    const isWayDown = this.#failures.length - users >= FAILURES;
+    if (!isWayDown && users < USERS) return;
     this.#open = true;
-    this.#failures = [];
-    this.#nextTrialMs = nowMs + this.#retryMs;
+    this.#blames = isWayDown ? 'way' : 'users';
+    this.#turns = turnsFrom(nowMs + this.#retryMs);
     // Who goes down again behind a probe that went well fails where no probe looks: only logins can tell then.
     if (this.#closedByProbe && nowMs - this.#closedMs < WINDOW_MS) this.#trusts = 'login';
   }
 
-  /** @returns `undefined` where it is somebody else's turn, too early, or nothing that a probe can find out. */
-  beginTrial(nowMs: number, by: 'login' | 'probe'): Trial | undefined {
-    if (this.#trying || nowMs < this.#nextTrialMs) return undefined;
-    if (by === 'probe' && this.#trusts === 'login') return undefined;
-    this.#trying = true;
+  /**
+   * Where only users failed, another one may try at once: users whose entries or mailboxes are at fault must not keep
+   * him out.
+   * @param user whose login it is; `undefined` for a probe.
+   * @returns `undefined` where it is somebody else's turn, too early, or nothing that a probe can find out.
+   */
+  beginTrial(nowMs: number, user: string | undefined): Trial | undefined {
+    if (user === undefined && this.#trusts === 'login') return undefined;
+    const turn = user === undefined ? this.#turns.probe : this.#turns.login;
+    const isAnother =
+      user !== undefined && this.#blames === 'users' && !this.#lately(nowMs).some(({ by }) => by === user);
+    if (turn.isTaken || (nowMs < turn.nextMs && !isAnother)) return undefined;
+    turn.isTaken = true;
     return {
       end: (endMs) => {
-        this.#trying = false;
-        this.#nextTrialMs = endMs + this.#retryMs;
+        turn.isTaken = false;
+        turn.nextMs = endMs + this.#retryMs;
+      },
+      giveBack: () => {
+        turn.isTaken = false;
       },
     };
   }
@@ -91,7 +118,7 @@ export class Breaker {
     this.#failures = [];
   }
 
-  /** A probe found the node well. One more failure of a login opens it again, as the probe saw only a part of it. */
+  /** A probe found the node well. One more failure of the way opens it again, as the probe saw only a part of it. */
   closeByProbe(nowMs: number): void {
     this.#open = false;
     this.#closedMs = nowMs;
@@ -99,4 +126,11 @@ export class Breaker {
     const lately: Failed = { atMs: nowMs, by: undefined };
     this.#failures = new Array(FAILURES - 1).fill(lately);
   }
+  #lately(nowMs: number): readonly Failed[] {
+    return this.#failures.filter(({ atMs }) => nowMs - atMs < WINDOW_MS);
+  }
+}
+
+function turnsFrom(nextMs: number): { readonly login: Turn; readonly probe: Turn } {
+  return { login: { isTaken: false, nextMs }, probe: { isTaken: false, nextMs } };
 }

@@ -27,8 +27,9 @@ export interface DownNode {
 }
 
 /**
- * Circuit breakers, one per node and service: after three failures in a row a node is left alone, and logins fail at
- * once or go elsewhere; then one login or probe at a time may try it again. Nodes that never failed cost nothing.
+ * Circuit breakers, one per node and service: after three failures in a row, or those of five users, a node is left
+ * alone, and logins fail at once or go elsewhere; then one login and one probe at a time may try it again. Nodes that
+ * never failed cost nothing.
  */
 export class Breakers implements NodeWatch {
   readonly #observe: Observer;
@@ -52,7 +53,7 @@ export class Breakers implements NodeWatch {
     if (known === undefined) return this.#follow({ node, service }, nowMs, user);
     known.wantedMs = nowMs;
     if (!known.breaker.isOpen) return this.#follow(known, nowMs, user);
-    const trial = known.breaker.beginTrial(nowMs, 'login');
+    const trial = known.breaker.beginTrial(nowMs, user);
     if (trial === undefined) {
       throw new LoginFailure('nodeUnreachable', `left alone for a while, as it failed: ${known.breaker.why}`);
     }
@@ -91,7 +92,7 @@ export class Breakers implements NodeWatch {
     const known = this.#all.get(keyOf(node, service));
     const nowMs = this.#now();
     if (known?.breaker.isOpen !== true) return this.#follow({ node, service }, nowMs, undefined);
-    const trial = known.breaker.beginTrial(nowMs, 'probe');
+    const trial = known.breaker.beginTrial(nowMs, undefined);
     return trial && this.#follow(known, nowMs, undefined, trial);
   }
 
@@ -106,7 +107,7 @@ export class Breakers implements NodeWatch {
         if (NODE_FAILED.has(failure.reason)) this.#failed(place, failure, { startedMs, user, stage });
         else this.#succeeded(place, 'login');
       },
-      abandoned: () => trial?.end(this.#now()),
+      abandoned: () => trial?.giveBack(),
     };
   }
 

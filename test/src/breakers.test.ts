@@ -40,6 +40,12 @@ class Bench {
     for (let count = 0; count < 3; count += 1) this.fail();
   }
 
+  failUsers(): void {
+    for (let count = 0; count < 5; count += 1) {
+      this.fail('nodeUnreachable', 'loggingIn', `faulty${count}`);
+    }
+  }
+
   get isUsable(): boolean {
     return this.breakers.usable(this.node, 'imap');
   }
@@ -114,11 +120,71 @@ describe('Breakers', () => {
     const bench = new Bench();
 
     for (let count = 0; count < 9; count += 1) bench.fail('nodeBrokeProtocol', 'loggingIn', 'ann');
-    bench.fail('nodeBrokeProtocol', 'loggingIn', 'bob');
+    for (const user of ['bob', 'cid', 'dan']) bench.fail('nodeBrokeProtocol', 'loggingIn', user);
     expect(bench.isUsable).toBe(true);
 
-    bench.fail('nodeBrokeProtocol', 'loggingIn', 'cid');
+    bench.fail('nodeBrokeProtocol', 'loggingIn', 'eve');
     expect(bench.isUsable).toBe(false);
+  });
+
+  it('is not opened by users at fault while others get in', () => {
+    const bench = new Bench();
+
+    for (let count = 0; count < 100; count += 1) {
+      bench.fail('nodeUnreachable', 'loggingIn', `faulty${count % 4}`);
+      if (count % 10 === 9) bench.begin().succeeded();
+    }
+
+    expect(bench.events).toEqual([]);
+  });
+
+  it('lets another user try at once where all who failed may be at fault, one at a time', () => {
+    const bench = new Bench();
+    bench.failUsers();
+    expect(bench.isUsable).toBe(false);
+
+    expect(() => bench.begin('faulty0')).toThrow(LoginFailure);
+    const honest = bench.begin();
+    expect(() => bench.begin('bob')).toThrow(LoginFailure);
+    honest.succeeded();
+
+    expect(bench.isUsable).toBe(true);
+  });
+
+  it('is kept open by no user at fault, though he comes first at each turn', () => {
+    const bench = new Bench();
+    bench.failUsers();
+    bench.nowMs += 5000;
+    bench.breakers.probe(bench.node, 'imap')?.succeeded();
+    bench.fail('nodeUnreachable', 'loggingIn', 'faulty0');
+    expect(bench.isUsable).toBe(true);
+    bench.failUsers();
+    bench.nowMs += 5000;
+    bench.fail('nodeUnreachable', 'loggingIn', 'faulty0');
+
+    expect(bench.isUsable).toBe(false);
+    bench.begin().succeeded();
+    expect(bench.isUsable).toBe(true);
+  });
+
+  it('learns from a trial that came to its login that the way is there again', () => {
+    const bench = new Bench();
+    bench.failOften();
+    bench.nowMs += 5000;
+
+    bench.fail('nodeUnreachable', 'loggingIn', 'faulty0');
+    bench.begin('bob').succeeded();
+
+    expect(bench.isUsable).toBe(true);
+  });
+
+  it('leaves a node alone again whose way fails another user', () => {
+    const bench = new Bench();
+    bench.failUsers();
+
+    bench.fail();
+
+    expect(() => bench.begin('bob')).toThrow(LoginFailure);
   });
 
   it('lets one login at a time try it again each 5 s, and the others in when that went well', () => {
@@ -139,16 +205,42 @@ describe('Breakers', () => {
     expect(bench.states).toEqual(['down', 'up']);
   });
 
-  it('gives the turn back of a login whose client left', () => {
+  it('gives the turn back at once of a login whose client left', () => {
     const bench = new Bench();
     bench.failOften();
     bench.nowMs += 5000;
 
-    bench.begin().abandoned();
+    for (let count = 0; count < 100; count += 1) bench.begin('leaver').abandoned();
+    bench.begin().succeeded();
+
+    expect(bench.isUsable).toBe(true);
+  });
+
+  it('has a turn for probes that no login takes', () => {
+    const bench = new Bench();
+    bench.failOften();
     bench.nowMs += 5000;
 
-    expect(() => bench.begin()).not.toThrow();
-    expect(bench.isUsable).toBe(false);
+    const slow = bench.begin('leaver');
+    bench.breakers.probe(bench.node, 'imap')?.succeeded();
+    slow.abandoned();
+
+    expect(bench.isUsable).toBe(true);
+  });
+
+  it('keeps one trial at a time though one of an earlier fall ends late', () => {
+    const bench = new Bench();
+    bench.failOften();
+    bench.nowMs += 5000;
+    const late = bench.begin();
+    bench.breakers.probe(bench.node, 'imap')?.succeeded();
+    bench.fail();
+    bench.nowMs += 5000;
+    bench.begin('bob');
+
+    late.abandoned();
+
+    expect(() => bench.begin('cid')).toThrow(LoginFailure);
   });
 
   it('believes no failure that began before the node worked again', () => {
@@ -170,7 +262,7 @@ describe('Breakers', () => {
 
     bench.breakers.probe(bench.node, 'imap')?.succeeded();
     expect(bench.isUsable).toBe(true);
-    bench.fail('nodeBrokeProtocol', 'loggingIn');
+    bench.fail('nodeTlsFailed');
 
     expect(bench.isUsable).toBe(false);
     bench.nowMs += 5000;
@@ -187,7 +279,7 @@ describe('Breakers', () => {
     expect(bench.breakers.probe(bench.node, 'imap')).toBeUndefined();
     bench.nowMs += 5000;
     expect(bench.breakers.probe(bench.node, 'imap')).toBeDefined();
-    expect(() => bench.begin()).toThrow(LoginFailure);
+    expect(bench.breakers.probe(bench.node, 'imap')).toBeUndefined();
   });
 
   it('forgets a node that was down when nobody wants it for an hour', () => {
