@@ -69,10 +69,13 @@ export class Story implements AsyncDisposable {
     return { proxy: `proxy${(index ?? -1) + 1}`, line };
   }
 
-  /** Kills a server of the directory while the other one lives. */
-  async killDirectory(name: 'ldap-master' | 'ldap-replica'): Promise<void> {
+  /** Kills a server of the directory while the other one lives. @param meanwhile what is done while it's dead. */
+  async killDirectory(
+    name: 'ldap-master' | 'ldap-replica',
+    meanwhile: () => Promise<void> = () => this.more(3),
+  ): Promise<void> {
     const death = await this.#kill('directory', name);
-    await this.more(3);
+    await meanwhile();
     await startAgain(name);
     const { ldap } = cluster().ldap[name === 'ldap-master' ? 'master' : 'replica'];
     await this.until(`${name} is used again`, () => this.#everyProxy((log) => isDirectoryUsed(log, ldap)));
@@ -113,10 +116,18 @@ export class Story implements AsyncDisposable {
     await this.#over(death);
   }
 
-  /** Moves users in the directory alone, and logs in until that is where they come. @returns what took how long. */
-  async move(users: readonly StoryUser[], to: (user: StoryUser) => NodeName): Promise<string> {
+  /** Moves users in the directory alone, and waits until new logins come to their new homes and old sessions are gone. */
+  async move(what: string, users: readonly StoryUser[], to: (user: StoryUser) => NodeName): Promise<void> {
     const moves = await Promise.all(users.map((user) => this.#moveOne(user, to(user))));
     await this.more(3);
+    await this.until('their longer sessions are at their new homes', () =>
+      users.every(({ name, homes }) => this.openOf(name).every(({ node }) => node === homes.at(-1))),
+    );
+    const ended = moves.flatMap(({ user, doneMs }) =>
+      this.load.stays
+        .filter((stay) => stay.user === user.name && stay.fromMs < doneMs && stay.untilMs > doneMs)
+        .map(({ untilMs }) => untilMs - doneMs),
+    );
     const late = moves.flatMap(({ user, from, doneMs }) =>
       this.#since(user, doneMs)
         .filter(({ outcome }) => outcome.kind === 'in' && from.some((home) => home === outcome.node))
@@ -124,9 +135,17 @@ export class Story implements AsyncDisposable {
     );
     const took = moves.map(({ doneMs, arrivedMs }) => arrivedMs - doneMs).toSorted((a, b) => a - b);
     const [median = 0, longest = 0] = [took[Math.floor(took.length / 2)], took.at(-1)];
-    return (
-      `${users.length} users in mail at their new home ${Math.round(median)} ms (median), ${Math.round(longest)} ms ` +
-      `(longest) after the change; last login at an old home begun ${Math.round(Math.max(0, ...late))} ms after it`
+    this.show(
+      `${what}: ${users.length} users read mail at their new home ${Math.round(median)} ms (median), ` +
+        `${Math.round(longest)} ms (longest) after the change; the last login at an old home began ` +
+        `${Math.round(Math.max(0, ...late))} ms after it; old sessions ended within ${seconds(Math.max(0, ...ended))}`,
+    );
+  }
+
+  /** The longer sessions of a user that go on. */
+  openOf(name: string): readonly Stay[] {
+    return this.load.stays.filter(
+      ({ user, untilMs }) => user === name && untilMs === Number.POSITIVE_INFINITY,
     );
   }
 
