@@ -1,5 +1,6 @@
 import type { Directory } from '../auth/directory.ts';
 import type { DirectoryChange, FollowMode, FollowObserver } from '../auth/directory-changes.ts';
+import { pause } from '../auth/pause.ts';
 import { Recent } from '../auth/recent.ts';
 import { bugOf } from './bug-event.ts';
 import type { Observer } from './events.ts';
@@ -105,18 +106,6 @@ export class Following<Followed extends Followable = Directory> implements Async
       });
     };
   }
-}
-
-/** Ends early when the signal is aborted. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = (): void => resolve();
-  const timer = setTimeout(end, ms).unref();
-  signal.addEventListener('abort', end);
-  if (signal.aborted) end();
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener('abort', end);
 }
 
 /** What entries were when they were told of last: a failed bind changes an entry, and nothing that matters. */

@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Deadline } from '../deadline.ts';
 import { ChangeQueue, type DirectoryChange, type FollowObserver } from '../directory-changes.ts';
 import { type Schema, searchForAll } from '../entries/schema.ts';
+import { pause } from '../pause.ts';
 import type { LdapConnection } from './connection.ts';
 import { dialAsService, type LdapTarget, type ServiceAccount } from './dial.ts';
+import { findFollowable } from './earlier-server.ts';
 import { FollowedEntries } from './followed-entry.ts';
 import { Poller } from './poll.ts';
 import { cookieOfNow, type RootDse, readRootDse } from './root-dse.ts';
@@ -44,6 +45,8 @@ interface Refusal {
 /** More changes than this that nobody took put everything in doubt. */
 const MAX_WAITING = 10_000;
 const MAX_RETRY_MS = 30_000;
+/** So many times the first wait are between two looks whether a server before the one that is followed works again. */
+const RETURN_FACTOR = 20;
 /** A server that stopped answering leaves its connections open. */
 const HEARTBEAT_MS = 30_000;
 
@@ -82,6 +85,9 @@ class LdapFollower {
   /** `undefined` where the next synchronisation has to start anew. */
   #place: SyncPlace | undefined;
   #poller: Poller | undefined;
+  /** URL of the server that told of changes last. */
+  #followed: string | undefined;
+  #following: 'sync' | 'poll' | undefined;
   #failures = 0;
 
   constructor(options: LdapFollowOptions, changes: ChangeQueue, observe: FollowObserver) {
@@ -95,18 +101,40 @@ class LdapFollower {
 
   async run(signal: AbortSignal): Promise<void> {
     const { servers } = this.#options;
-    for (let turn = 0; !signal.aborted; turn += 1) {
-      const target = servers[turn % servers.length];
-      if (target === undefined) {
-        return;
-      }
-      const why = await this.#followAt(target, signal);
+    for (let index = 0; !signal.aborted && servers.length > 0; ) {
+      const { why, earlier } = await this.#followUntilEarlier(index, signal);
       if (signal.aborted) {
         return;
       }
-      this.#observe('off', why);
-      await this.#rest(signal);
+      if (earlier === undefined) {
+        this.#observe('off', why);
+        await this.#rest(signal);
+      }
+      index = earlier ?? (index + 1) % servers.length;
     }
+  }
+
+  /**
+   * Follows one server as long as that goes, or until one before it works again. Logins are looked up there then: what
+   * is told by another server may be too early for them, or too late.
+   */
+  async #followUntilEarlier(
+    index: number,
+    signal: AbortSignal,
+  ): Promise<{ why: string; earlier: number | undefined }> {
+    const ending = new AbortController();
+    const limited = AbortSignal.any([signal, ending.signal]);
+    const { servers, retryMs } = this.#options;
+    const terms = { ...this.#options, needsCookie: () => this.#following === 'sync' };
+    const looking = findFollowable(servers.slice(0, index), retryMs * RETURN_FACTOR, terms, limited);
+    looking.then(
+      (found) => found !== undefined && ending.abort(),
+      () => ending.abort(),
+    );
+    const target = servers[index];
+    const why = target === undefined ? '' : await this.#followAt(target, limited);
+    ending.abort();
+    return { why, earlier: await looking };
   }
 
   /** Follows one server as long as that goes. @returns why it ended. */
@@ -192,7 +220,7 @@ class LdapFollower {
 
   /** Closes the connection when the server does not answer any more. */
   async #beat(connection: LdapConnection, signal: AbortSignal): Promise<void> {
-    while (await wait(HEARTBEAT_MS, signal)) {
+    while (await pause(HEARTBEAT_MS, signal)) {
       try {
         await this.#inTime(signal, (limited) => readRootDse(connection, limited));
       } catch (error) {
@@ -217,7 +245,7 @@ class LdapFollower {
     for (let sinceCheck = 0; sinceCheck < recheckMs; sinceCheck += pollMs) {
       await this.#poller.poll(connection, signal);
       this.#going('poll', detail, url);
-      if (!(await wait(pollMs, signal))) {
+      if (!(await pause(pollMs, signal))) {
         return;
       }
     }
@@ -225,6 +253,10 @@ class LdapFollower {
   }
 
   #going(how: 'sync' | 'poll', detail: string, url: string): void {
+    // What was asked for at one server meanwhile may be older than what the other one has told.
+    if (this.#followed !== undefined && this.#followed !== url) this.#changes.push({ kind: 'doubtful' });
+    this.#followed = url;
+    this.#following = how;
     this.#failures = 0;
     this.#observe(how, detail, url);
   }
@@ -238,21 +270,8 @@ class LdapFollower {
   async #rest(signal: AbortSignal): Promise<void> {
     const most = Math.min(this.#options.retryMs * 2 ** this.#failures, MAX_RETRY_MS);
     this.#failures = Math.min(this.#failures + 1, 20);
-    await wait(most * (0.5 + Math.random() / 2), signal);
+    await pause(most * (0.5 + Math.random() / 2), signal);
   }
 }
 
 const NO_SYNC: Refusal = { offered: false, detail: 'no content synchronisation is offered' };
-
-/** @returns whether the time passed, and nobody ended the wait. */
-async function wait(ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, { signal, ref: false });
-    return true;
-  } catch (error) {
-    if (!signal.aborted) {
-      throw error;
-    }
-    return false;
-  }
-}

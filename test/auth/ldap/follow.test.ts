@@ -39,19 +39,15 @@ function offering(onSync: (request: Search, turn: number) => Buffer): Script {
   };
 }
 
-async function follow(script: Script, terms: Partial<LdapFollowTerms> = {}) {
+/** @param first a server before it, if there is one. */
+async function follow(script: Script, terms: Partial<LdapFollowTerms> = {}, first?: ScriptedLdap) {
   const server = await ScriptedLdap.start(script);
+  const target = { host: '127.0.0.1', tls: 'none', ca: undefined, serverName: undefined } as const;
   const directory = openLdap(
     {
       servers: [
-        {
-          url: 'ldap://scripted',
-          host: '127.0.0.1',
-          port: server.port,
-          tls: 'none',
-          ca: undefined,
-          serverName: undefined,
-        },
+        ...(first === undefined ? [] : [{ ...target, url: 'ldap://first', port: first.port }]),
+        { ...target, url: 'ldap://scripted', port: server.port },
       ],
       order: 'failover',
       account: undefined,
@@ -166,6 +162,24 @@ describe('following by content synchronisation', () => {
 
     expect(changes.server.seen('search').at(-1)?.cookie).toBe('cookie-2');
     expect(changes.all.map(({ kind }) => kind)).toEqual(['doubtful', 'changed', 'changed']);
+  });
+
+  it('goes back to a server before it when that works again, from where it stood and in doubt', async () => {
+    const synchronised: Script = offering(({ id }) =>
+      Buffer.concat([syncInfo(id, REFRESH_DONE), user(id, 'ann', 2, 'cookie-2')]),
+    );
+    await using first = await ScriptedLdap.start(({ id }) => searchDone(id, 52));
+    await using changes = await follow(synchronised, {}, first);
+    await changes.state(({ detail }) => detail === 'ldap://scripted');
+    const told = changes.all.length;
+
+    first.script = offering(({ id }) => syncInfo(id, REFRESH_DONE));
+
+    await changes.state(({ detail }) => detail === 'ldap://first');
+    expect(first.seen('search').at(-1)?.cookie).toBe('cookie-2');
+    await changes.next((change) => change.kind === 'doubtful' && changes.all.indexOf(change) >= told);
+    const [, ...states] = changes.states.map(({ following, detail }) => `${following} ${detail}`);
+    expect(states).toEqual(['sync ldap://scripted', 'sync ldap://first']);
   });
 
   it('begins anew, in doubt, when the server can not go on from the cookie', async () => {
