@@ -20,6 +20,9 @@ export interface CacheTerms extends PasswordTerms {
   readonly max: number;
 }
 
+/** What is asked so soon after a change may be asked of a server that does not have it yet. */
+const LAG_MS = 10_000;
+
 /** By what a question was answered; `stale` while no server could be asked. */
 export type AnsweredBy = 'server' | 'cache' | 'stale';
 
@@ -162,8 +165,13 @@ export class CachedDirectory implements Directory {
       : remembered;
   }
 
-  #isFresh({ askedMs }: Remembered, nowMs: number): boolean {
-    return nowMs - askedMs < this.#terms.routesMs && askedMs > this.#doubtfulMs;
+  #isFresh({ found, askedMs }: Remembered, nowMs: number): boolean {
+    const settledMs = askedMs - LAG_MS;
+    return (
+      nowMs - askedMs < this.#terms.routesMs &&
+      settledMs > this.#doubtfulMs &&
+      !this.#changed.since(found, settledMs)
+    );
   }
 
   #remember(key: string, found: Found | undefined, askedMs: number): void {

@@ -34,6 +34,7 @@ export class ChangeTimes {
   /** Whether an entry changed at this time or later, by its name or its id. */
   since({ entry, id }: ChangedEntry, sinceMs: number): boolean {
     if (sinceMs <= this.#allMs) return true;
-    return [entry, id].some((name) => name !== undefined && (this.#changed.get(name) ?? 0) >= sinceMs);
+    const changedMs = (name: string): number => this.#changed.get(name) ?? Number.NEGATIVE_INFINITY;
+    return [entry, id].some((name) => name !== undefined && changedMs(name) >= sinceMs);
   }
 }
