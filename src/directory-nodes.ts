@@ -4,7 +4,7 @@ import type { Entry } from '../auth/entries/entry.ts';
 import { followLdap } from '../auth/ldap/follow.ts';
 import { readAllEntries } from '../auth/ldap/read-all.ts';
 import { LdapUnreachable } from '../auth/ldap/unreachable.ts';
-import { type RefusedEntry, readNodeEntries } from './config/node-entries.ts';
+import { type EntryRow, type RefusedEntry, readNodeEntries } from './config/node-entries.ts';
 import type { Observer } from './events.ts';
 import { Following } from './following.ts';
 import type { NodeTable } from './routing/node-table.ts';
@@ -28,16 +28,22 @@ export async function readNodes(
   table: NodeTable,
   signal: AbortSignal,
 ): Promise<readonly RefusedEntry[]> {
-  return intoTable(await readAllEntries(settings.source, MAX_ENTRIES, signal), settings, table).refused;
+  const entries = await readAllEntries(settings.source, { most: MAX_ENTRIES, before: 0 }, signal);
+  return intoTable(readNodeEntries(entries, settings.entries), settings, table).refused;
 }
 
-function intoTable(entries: readonly Entry[], { name, entries: terms }: NodesFromSettings, table: NodeTable) {
-  const { rows, refused } = readNodeEntries(entries, terms);
-  const clashes = table.replace(name, rows).map((node) => ({
+function intoTable(
+  { rows, refused }: ReturnType<typeof readNodeEntries>,
+  { name }: NodesFromSettings,
+  table: NodeTable,
+) {
+  const nodes = [...rows.values()].flatMap((row) => ('node' in row ? [row.node] : []));
+  const groups = [...rows.values()].flatMap((row) => ('group' in row ? [row.group] : []));
+  const clashes = table.replace(name, { nodes, groups }).map((node) => ({
     entry: node,
     detail: 'the configuration has a node, a group or a pattern for this name, which goes before',
   }));
-  return { rows, refused: [...refused, ...clashes] };
+  return { nodes: nodes.length, groups: groups.length, refused: [...refused, ...clashes] };
 }
 
 /**
@@ -60,8 +66,8 @@ export class DirectoryNodes implements AsyncDisposable {
   #readMs = Number.NEGATIVE_INFINITY;
   /** URL of the server that tells of changes: others may not have them yet. */
   #followed: string | undefined;
-  /** Hash of what is in the table. */
-  #known: string | undefined;
+  /** What was read last: how many entries, their hash, and what was made of them. */
+  #known: { count: number; hash: string; rows: ReadonlyMap<string, EntryRow> } | undefined;
   #refused: ReadonlySet<string> = new Set();
 
   constructor(settings: NodesFromSettings, table: NodeTable, observe: Observer) {
@@ -139,7 +145,8 @@ export class DirectoryNodes implements AsyncDisposable {
       const servers = source.servers.toSorted(
         (a, b) => Number(b.url === this.#followed) - Number(a.url === this.#followed),
       );
-      const entries = await readAllEntries({ ...source, servers }, MAX_ENTRIES, this.#stopping.signal);
+      const counts = { most: MAX_ENTRIES, before: this.#known?.count ?? 0 };
+      const entries = await readAllEntries({ ...source, servers }, counts, this.#stopping.signal);
       if (!this.#stopping.signal.aborted) this.#take(entries);
       this.#failures = 0;
     } catch (error) {
@@ -156,13 +163,13 @@ export class DirectoryNodes implements AsyncDisposable {
 
   #take(entries: readonly Entry[]): void {
     const hash = hashOf(entries);
-    if (hash === this.#known && this.#failures === 0) return;
-    const { rows, refused } = intoTable(entries, this.#settings, this.#table);
-    this.#known = hash;
+    if (hash === this.#known?.hash && this.#failures === 0) return;
+    const { name: directory, entries: terms } = this.#settings;
+    const read = readNodeEntries(entries, terms, this.#known?.rows);
+    const { refused, ...counts } = intoTable(read, this.#settings, this.#table);
+    this.#known = { count: entries.length, hash, rows: read.rows };
     this.#tellRefused(refused);
-    const { name: directory } = this.#settings;
-    const groups = rows.groups?.length ?? 0;
-    this.#observe({ event: 'nodesRead', directory, nodes: rows.nodes.length, groups });
+    this.#observe({ event: 'nodesRead', directory, ...counts });
   }
 
   #tellRefused(refused: readonly RefusedEntry[]): void {

@@ -1,7 +1,7 @@
 /** Nodes and groups as entries of a directory have them. */
 import { type Entry, valuesOf } from '../../auth/entries/entry.ts';
 import { needsTls, type Trust } from '../../auth/trust.ts';
-import { hostPattern, isHostName, type TableRows } from '../routing/node-table.ts';
+import { hostPattern, isHostName } from '../routing/node-table.ts';
 import type { GroupMember, GroupSettings, NodeSettings, NodeTls } from '../settings.ts';
 import { defaultRequires, defaultTrust, portsOf } from './nodes.ts';
 import type { NodesFromConfig } from './schema-nodes-from.ts';
@@ -18,7 +18,7 @@ export interface NodeEntryTerms {
   readonly services: readonly string[];
 }
 
-/** An entry that is left out. */
+/** An entry that can't be used. */
 export interface RefusedEntry {
   readonly entry: string;
   readonly detail: string;
@@ -33,29 +33,58 @@ const STATES = ['up', 'draining', 'down'] as const;
 
 class EntryRefused extends Error {}
 
-/** Makes rows of entries. Those that can't be used are left out; the others stand. */
+/** What an entry says. */
+export type EntryRow = { readonly node: NodeSettings } | { readonly group: GroupSettings };
+
+/**
+ * Makes rows of entries. One that can't be used stays as it was before, as a slip must not take a live node away, and
+ * is left out where it never was used, or where another has its name; the others stand.
+ * @param before by distinguished name.
+ */
 export function readNodeEntries(
   entries: readonly Entry[],
   terms: NodeEntryTerms,
-): { readonly rows: TableRows; readonly refused: readonly RefusedEntry[] } {
-  const nodes: NodeSettings[] = [];
-  const groups: GroupSettings[] = [];
+  before: ReadonlyMap<string, EntryRow> = new Map(),
+): { readonly rows: ReadonlyMap<string, EntryRow>; readonly refused: readonly RefusedEntry[] } {
+  const rows = new Map<string, EntryRow>();
   const refused: RefusedEntry[] = [];
   const taken = new Set<string>();
+  const take = (dn: string, row: EntryRow): void => {
+    taken.add(nameIn(row));
+    rows.set(dn, row);
+  };
   // In one order on all proxies: of two entries with one name all of them take the same.
   for (const entry of entries.toSorted((a, b) => (a.dn < b.dn ? -1 : 1))) {
     try {
-      const name = nameOf(entry, terms);
+      const row = rowOf(entry, terms);
+      const name = nameIn(row);
       if (taken.has(name)) throw new EntryRefused(`another entry has the name ${name} already`);
-      if (valuesOf(entry, terms.attributes.members).length > 0) groups.push(groupOf(name, entry, terms));
-      else nodes.push(nodeOf(name, entry, terms));
-      taken.add(name);
+      take(entry.dn, row);
     } catch (error) {
       if (!(error instanceof EntryRefused)) throw error;
       refused.push({ entry: entry.dn, detail: error.message });
     }
   }
-  return { rows: { nodes, groups }, refused };
+  return {
+    rows,
+    refused: refused.map(({ entry, detail }) => {
+      const last = before.get(entry);
+      if (last === undefined || taken.has(nameIn(last))) return { entry, detail };
+      take(entry, last);
+      return { entry, detail: `${detail}; it stays as it was before` };
+    }),
+  };
+}
+
+function nameIn(row: EntryRow): string {
+  return 'node' in row ? row.node.name : row.group.name;
+}
+
+function rowOf(entry: Entry, terms: NodeEntryTerms): EntryRow {
+  const name = nameOf(entry, terms);
+  return valuesOf(entry, terms.attributes.members).length > 0
+    ? { group: groupOf(name, entry, terms) }
+    : { node: nodeOf(name, entry, terms) };
 }
 
 function nameOf(entry: Entry, { attributes }: NodeEntryTerms): string {

@@ -87,11 +87,19 @@ describe('nodes in the directory', () => {
       const modification = new Attribute({ type: 'homingHost', values: ['evil.example.net'] });
       await admin.modify(NODE, new Change({ operation: 'replace', modification }));
       for (const proxy of proxies) {
-        const detail = 'the host evil.example.net fits nothing in nodesFrom.allow';
+        const detail = 'the host evil.example.net fits nothing in nodesFrom.allow; it stays as it was before';
         expect(await proxy.event('nodeEntryRefused')).toMatchObject({ entry: NODE, detail });
       }
       await readBy(5);
-      expect(await tryAlice(first)).toMatch(/\[CONTACTADMIN\]/);
+      expect(await tryAlice(first)).toBe('on node-a');
+
+      // Whoever sees nothing any more may not be allowed to.
+      await admin.del(NODE);
+      for (const proxy of proxies) {
+        const detail = expect.stringContaining('0 entries, where 1 were');
+        expect(await proxy.event('nodesUnreadable')).toMatchObject({ detail });
+      }
+      expect(await tryAlice(first)).toBe('on node-a');
     } finally {
       await admin.del(NODE).catch(() => undefined);
     }

@@ -20,11 +20,17 @@ const account: Account = {
   ]),
 };
 
+const entry = (
+  id: number,
+  name: string,
+  attributes: Readonly<Record<string, readonly string[]>> = {},
+): Buffer => searchEntry(id, `cn=${name},ou=nodes,dc=x`, { cn: [name], ...attributes });
+
 const nodesOf =
   (...names: string[]): Script =>
   (request) => {
     if (request.kind !== 'search' || request.base !== 'ou=nodes,dc=x') return answerAll(request);
-    const entries = names.map((name) => searchEntry(request.id, `cn=${name},ou=nodes,dc=x`, { cn: [name] }));
+    const entries = names.map((name) => entry(request.id, name));
     return Buffer.concat([...entries, searchDone(request.id, 0)]);
   };
 
@@ -76,6 +82,83 @@ it('are unsaid until the directory was read once, and stay when it goes', async 
   expect(reasonOf(table)).toBe('homeNotAllowed');
   const told = events.map(({ event }) => event).filter((event) => event.startsWith('node'));
   expect(told).toEqual(['nodesUnreadable', 'nodeEntryRefused', 'nodesRead', 'nodesUnreadable', 'nodesRead']);
+});
+
+it('stay where most are gone at every server that answers, as its data or our rights are', async () => {
+  const all = ['a', 'b', 'c'].map((name) => `${name}.mail.example.org`);
+  await using emptied = await ScriptedLdap.start(nodesOf(...all));
+  await using other = await ScriptedLdap.start(nodesOf(...all));
+  const settings = settingsFor(emptied.port, other.port);
+  const table = new NodeTable([]);
+  const events: Event[] = [];
+  await using nodes = new DirectoryNodes(settings, table, (event) => events.push(event));
+  await nodes.read();
+
+  emptied.script = nodesOf();
+  other.script = nodesOf(...all.slice(1));
+  await nodes.read();
+  expect(table.all.map(({ name }) => name)).toEqual(all.slice(1));
+
+  other.script = nodesOf();
+  await nodes.read();
+  await nodes.read();
+  expect(table.all.map(({ name }) => name)).toEqual(all.slice(1));
+  const [first, second] = settings.source.servers.map(({ url }) => url);
+  expect(events.filter(({ event }) => event === 'nodesUnreadable')).toEqual([
+    {
+      event: 'nodesUnreadable',
+      directory: settings.name,
+      detail: `${first}: search below ou=nodes,dc=x: 0 entries, where 2 were: if that is right, restart the proxy; ${second}: search below ou=nodes,dc=x: 0 entries, where 2 were: if that is right, restart the proxy`,
+    },
+  ]);
+});
+
+it('stay as they were where their entry can not be used any more, until it is gone', async () => {
+  const [a, b, c] = ['a.mail.example.org', 'b.mail.example.org', 'c.mail.example.org'] as const;
+  await using server = await ScriptedLdap.start(nodesOf(a, b));
+  const table = new NodeTable([]);
+  const events: Event[] = [];
+  await using nodes = new DirectoryNodes(settingsFor(server.port), table, (event) => events.push(event));
+  await nodes.read();
+  const withEntries = (entriesOf: (id: number) => readonly Buffer[]): Script => {
+    return (request) =>
+      request.kind === 'search' && request.base === 'ou=nodes,dc=x'
+        ? Buffer.concat([...entriesOf(request.id), searchDone(request.id, 0)])
+        : answerAll(request);
+  };
+
+  const typo = { homingWeight: ['ten'] };
+  server.script = withEntries((id) => [entry(id, a, typo), entry(id, b), entry(id, c, typo)]);
+  await nodes.read();
+
+  expect(table.all.map(({ name }) => name)).toEqual([b, a]);
+  const refused = events.flatMap((event) => (event.event === 'nodeEntryRefused' ? [event] : []));
+  const why = 'homingWeight: the weight "ten" is no number above 0';
+  expect(refused.map(({ detail }) => detail)).toEqual([`${why}; it stays as it was before`, why]);
+
+  server.script = withEntries((id) => [entry(id, b), entry(id, c)]);
+  await nodes.read();
+  expect(table.all.map(({ name }) => name)).toEqual([b, c]);
+});
+
+it('of a name that another entry has now are those of that entry', async () => {
+  const a = 'a.mail.example.org';
+  await using server = await ScriptedLdap.start(nodesOf(a));
+  const table = new NodeTable([]);
+  await using nodes = new DirectoryNodes(settingsFor(server.port), table, () => undefined);
+  await nodes.read();
+
+  server.script = (request) =>
+    request.kind === 'search' && request.base === 'ou=nodes,dc=x'
+      ? Buffer.concat([
+          entry(request.id, a, { homingWeight: ['ten'] }),
+          searchEntry(request.id, 'cn=z,ou=nodes,dc=x', { cn: [a], homingHost: ['z.mail.example.org'] }),
+          searchDone(request.id, 0),
+        ])
+      : answerAll(request);
+  await nodes.read();
+
+  expect(table.all.map(({ name, host }) => [name, host])).toEqual([[a, 'z.mail.example.org']]);
 });
 
 /** Does otherwise when it is asked for changes. */

@@ -37,24 +37,32 @@ function entry(values: {
 const node = (values: Record<string, readonly string[]> = {}) =>
   entry({ cn: ['a.mail.example.org'], ...values });
 
+/** Makes rows of entries that were never read before. */
+function read(entries: readonly Entry[]) {
+  const { rows, refused } = readNodeEntries(entries, TERMS);
+  const all = [...rows.values()];
+  return {
+    nodes: all.flatMap((row) => ('node' in row ? [row.node] : [])),
+    groups: all.flatMap((row) => ('group' in row ? [row.group] : [])),
+    refused,
+  };
+}
+
 describe('nodes and groups in entries', () => {
   it('take from the entry what it says, and from the defaults the rest', () => {
-    const { rows, refused } = readNodeEntries(
-      [
-        node({
-          homingHost: ['A1.mail.example.org.'],
-          homingPort: ['imap 1993'],
-          homingTls: ['starttls'],
-          homingState: ['Draining'],
-          homingWeight: ['2.5'],
-        }),
-        entry({ cn: ['c.mail.example.org'], homingKind: ['courier'] }),
-      ],
-      TERMS,
-    );
+    const { nodes, refused } = read([
+      node({
+        homingHost: ['A1.mail.example.org.'],
+        homingPort: ['imap 1993'],
+        homingTls: ['starttls'],
+        homingState: ['Draining'],
+        homingWeight: ['2.5'],
+      }),
+      entry({ cn: ['c.mail.example.org'], homingKind: ['courier'] }),
+    ]);
 
     expect(refused).toEqual([]);
-    expect(rows.nodes[0]).toMatchObject({
+    expect(nodes[0]).toMatchObject({
       name: 'a.mail.example.org',
       host: 'a1.mail.example.org',
       kind: 'dovecot',
@@ -64,14 +72,14 @@ describe('nodes and groups in entries', () => {
       weight: 2.5,
       required: ['home', 'uid', 'gid'],
     });
-    expect(rows.nodes[0]?.ports).toEqual(
+    expect(nodes[0]?.ports).toEqual(
       new Map([
         ['imap', 1993],
         ['pop3', 110],
         ['sieve', 4190],
       ]),
     );
-    expect(rows.nodes[1]).toMatchObject({
+    expect(nodes[1]).toMatchObject({
       kind: 'courier',
       trust: { kind: 'cram-sha256', key: KEY },
       state: 'up',
@@ -80,25 +88,22 @@ describe('nodes and groups in entries', () => {
 
   it('make a group of members', () => {
     const members = ['a.mail.example.org', 'B.mail.example.org weight=2 priority=3'];
-    const { rows } = readNodeEntries(
-      [entry({ cn: ['g1'], homingMember: members, homingGroupKind: ['replicas'] })],
-      TERMS,
-    );
+    const { nodes, groups } = read([
+      entry({ cn: ['g1'], homingMember: members, homingGroupKind: ['replicas'] }),
+    ]);
 
-    expect(rows).toEqual({
-      nodes: [],
-      groups: [
-        {
-          name: 'g1',
-          kind: 'replicas',
-          members: [
-            { node: 'a.mail.example.org', weight: undefined, priority: 1 },
-            { node: 'b.mail.example.org', weight: 2, priority: 3 },
-          ],
-          services: ['imap'],
-        },
-      ],
-    });
+    expect(nodes).toEqual([]);
+    expect(groups).toEqual([
+      {
+        name: 'g1',
+        kind: 'replicas',
+        members: [
+          { node: 'a.mail.example.org', weight: undefined, priority: 1 },
+          { node: 'b.mail.example.org', weight: 2, priority: 3 },
+        ],
+        services: ['imap'],
+      },
+    ]);
   });
 
   it.each([
@@ -120,9 +125,9 @@ describe('nodes and groups in entries', () => {
     ['a member twice', { homingMember: ['a', 'A weight=2'] }, 'a node is a member once'],
     ['a member with a wrong word', { homingMember: ['a wait=2'] }, 'is not as "node-a"'],
   ])('leave out an entry with %s, and no other', (_what, values, detail) => {
-    const { rows, refused } = readNodeEntries([node(values), entry({ cn: ['z.mail.example.org'] })], TERMS);
+    const { nodes, refused } = read([node(values), entry({ cn: ['z.mail.example.org'] })]);
 
-    expect(rows.nodes.map(({ name }) => name)).toEqual(['z.mail.example.org']);
+    expect(nodes.map(({ name }) => name)).toEqual(['z.mail.example.org']);
     expect(refused).toEqual([
       { entry: expect.stringMatching(/^cn=.*,dc=x$/), detail: expect.stringContaining(detail) },
     ]);
@@ -134,7 +139,7 @@ describe('nodes and groups in entries', () => {
       { ...node(), dn: 'cn=a.mail.example.org,ou=z,dc=x' },
     ];
 
-    expect(readNodeEntries([two, one], TERMS)).toEqual(readNodeEntries([one, two], TERMS));
-    expect(readNodeEntries([two, one], TERMS).refused).toHaveLength(1);
+    expect(read([two, one])).toEqual(read([one, two]));
+    expect(read([two, one]).refused).toHaveLength(1);
   });
 });
