@@ -1,0 +1,83 @@
+import { writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import { BASE } from '../directory.ts';
+import { Program } from '../processes.ts';
+import { type MailPorts, mailPorts, portOf, type World } from '../world.ts';
+import type { Setup, Target } from './target.ts';
+
+/** Homing as it's shipped, from one checkout or, to compare, from several. */
+export function homingTargets(checkouts: readonly string[]): readonly Target[] {
+  return checkouts.map((checkout) => {
+    const path = resolve(checkout);
+    return {
+      name: checkouts.length === 1 ? 'homing' : `homing:${basename(path)}`,
+      what: 'Homing: LDAP search and bind, SCRAM to the node, ID, log to a file',
+      missing: undefined,
+      needsLdap: false,
+      nodeTls: true,
+      share: 1,
+      start: (world, setup, stack) => startHoming(path, world, setup, stack),
+    } satisfies Target;
+  });
+}
+
+async function startHoming(path: string, world: World, setup: Setup, stack: AsyncDisposableStack) {
+  const ports = await mailPorts();
+  const file = join(world.folder, 'homing.yaml');
+  writeFileSync(file, stringify(configuration(world, setup, ports)));
+  const program = new Program({
+    command: process.execPath,
+    args: ['src/main.ts', 'serve', '--config', file],
+    place: 'measured',
+    logFile: join(world.folder, 'homing.log'),
+    cwd: path,
+  });
+  stack.use(program);
+  await program.listening(ports.pop3s);
+  return { ports, programs: [program] };
+}
+
+function configuration(world: World, { nodeTls }: Setup, ports: MailPorts): unknown {
+  const { certificateFile, keyFile, caFile, proxyKeyFile, node } = world;
+  const listener = (protocol: 'imap' | 'pop3', tls: 'none' | 'implicit') => ({
+    protocol,
+    address: '127.0.0.1',
+    port: portOf(ports, protocol, tls !== 'none'),
+    tls,
+    ...(tls === 'none' ? { allowPlaintext: true } : {}),
+  });
+  return {
+    name: 'proxy1',
+    keyFile: proxyKeyFile,
+    // In this order, so that the last one listens when all do.
+    listeners: [
+      listener('imap', 'none'),
+      listener('pop3', 'none'),
+      listener('imap', 'implicit'),
+      listener('pop3', 'implicit'),
+    ],
+    tls: { certificateFile, keyFile },
+    directories: [directoryOf(world)],
+    nodes: [
+      {
+        name: 'node.example.org',
+        host: '127.0.0.1',
+        kind: 'dovecot',
+        ports: nodeTls ? { imap: node.imaps, pop3: node.pop3s } : { imap: node.imap, pop3: node.pop3 },
+        tls: nodeTls ? { mode: 'implicit', caFile, serverName: 'localhost' } : 'none',
+      },
+    ],
+    log: { format: 'json' },
+  };
+}
+
+function directoryOf({ directory }: World): unknown {
+  const schema = {
+    preset: 'qmail',
+    forward: { home: 'homeDirectory', uid: 'uidNumber', gid: 'gidNumber', quota: 'mailQuotaSize' },
+  };
+  if (directory.kind === 'ldif') return { kind: 'ldif', file: directory.file, ...schema };
+  const { port, bindDn, passwordFile } = directory;
+  return { kind: 'ldap', urls: [`ldap://127.0.0.1:${port}`], bindDn, passwordFile, base: BASE, ...schema };
+}
