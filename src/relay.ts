@@ -38,20 +38,23 @@ export class Relay {
   constructor(client: Detached, node: Detached, halfCloseMs: number, spread?: Pick<SpreadSession, 'gone'>) {
     this.#halfCloseMs = halfCloseMs;
     this.#spread = spread;
-    this.#client = new Side(client.transport, node.transport, {
+    // What follows is there for as long as the session: it must not hold what is left of the logins, whose octets are
+    // slices of larger pieces of memory.
+    const [toClient, toNode] = [client.transport, node.transport];
+    this.#client = new Side(toClient, toNode, {
       drained: () => this.#node.goOn(),
       ended: () => {
         this.#letGo();
-        this.#ended('client', node.transport);
+        this.#ended('client', toNode);
       },
       closed: (error) => {
         this.#letGo();
         this.#closed('client', error);
       },
     });
-    this.#node = new Side(node.transport, client.transport, {
+    this.#node = new Side(toNode, toClient, {
       drained: () => this.#client.goOn(),
-      ended: () => this.#nodeGone(() => this.#ended('node', client.transport)),
+      ended: () => this.#nodeGone(() => this.#ended('node', toClient)),
       closed: (error) => this.#nodeGone(() => this.#closed('node', error)),
     });
     this.#client.begin(client.residual);

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Relay } from '../../src/relay.ts';
 import { readAll, type SocketPair, sha256, socketPair } from '../support/sockets.ts';
@@ -24,6 +26,12 @@ async function splice(
   return { client, node, relay };
 }
 
+/** Splices where a login left nothing. @returns a relay that goes on, and what it might still hold. */
+async function spliceBehindLogin() {
+  const residual = Buffer.alloc(0);
+  return { ...(await splice({ node: residual })), residual: new WeakRef(residual) };
+}
+
 describe('Relay', () => {
   it('sends what was read behind the login first, on both sides, and counts it', async () => {
     const { client, node, relay } = await splice({ client: Buffer.from('b NO'), node: Buffer.from('* 3 ') });
@@ -34,6 +42,22 @@ describe('Relay', () => {
 
     expect([atNode.toString(), atClient.toString()]).toEqual(['b NOOP\r\n', '* 3 EXISTS\r\n']);
     expect(await relay.finished).toMatchObject({ received: 8, sent: 12, how: 'closed' });
+  });
+
+  it('holds nothing of the logins while it goes on', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { client, node, relay, residual } = await spliceBehindLogin();
+
+    await expect
+      .poll(() => {
+        collect();
+        return residual.deref() === undefined;
+      })
+      .toBe(true);
+    client.theirs.end();
+    node.theirs.end();
+    await relay.finished;
   });
 
   it('loses and changes nothing of 32 MiB to a reader that stops again and again', async () => {
