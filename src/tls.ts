@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { connect, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import { connect, createSecureContext, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
 import { Deadline } from '../auth/deadline.ts';
 import { checkNamed } from '../auth/named-certificate.ts';
 import { plainIp } from '../protocols/ip.ts';
@@ -21,10 +21,11 @@ export function serverUpgrade(
   handshakeMs: number,
   remedyFor: (ip: string) => string | undefined = () => undefined,
 ): Upgrade {
+  const chooseAlpn = only(alpn);
   return async (socket, signal) => {
     using deadline = new Deadline(handshakeMs, signal);
     const before = socket.bytesRead - socket.readableLength;
-    const secured = new TLSSocket(socket, serverOptions(contexts(), alpn));
+    const secured = new TLSSocket(socket, serverOptions(contexts(), chooseAlpn));
     try {
       return await handshake(secured, 'secure', deadline.signal);
     } catch (error) {
@@ -42,7 +43,18 @@ function isNoTls(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && cause.code === 'ERR_SSL_WRONG_VERSION_NUMBER';
 }
 
-function serverOptions(contexts: TlsContexts, alpn: string): TLSSocketOptions {
+/**
+ * A client that speaks another protocol by ALPN was led here (ALPACA); one that names none is an ordinary mail client. Of
+ * a list Node would make octets for each connection, out of a piece of 64 KiB that stays as long as one of them does.
+ */
+function only(alpn: string): NonNullable<TLSSocketOptions['ALPNCallback']> {
+  return ({ protocols }) => (protocols.includes(alpn) ? alpn : undefined);
+}
+
+function serverOptions(
+  contexts: TlsContexts,
+  chooseAlpn: TLSSocketOptions['ALPNCallback'],
+): TLSSocketOptions {
   return {
     isServer: true,
     secureContext: contexts.fallback,
@@ -52,8 +64,7 @@ function serverOptions(contexts: TlsContexts, alpn: string): TLSSocketOptions {
       if (context === contexts.fallback) use(null);
       else use(null, context);
     },
-    // A client that speaks another protocol by ALPN was led here (ALPACA); one that names none is an ordinary mail client.
-    ALPNProtocols: [alpn],
+    ALPNCallback: chooseAlpn,
     requestCert: contexts.asksClients,
     // RFC 9051 section 6.2.1: a certificate alone logs nobody in. Who has none that we trust has other mechanisms.
     rejectUnauthorized: false,
@@ -67,8 +78,6 @@ function serverOptions(contexts: TlsContexts, alpn: string): TLSSocketOptions {
 export function clientUpgrade(tls: Exclude<NodeTls, { mode: 'none' }>, host: string): Upgrade {
   const name = tls.serverName ?? host;
   const options = {
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    minVersion: 'TLSv1.2' as const,
     host: name,
     ...(isIP(name) === 0 ? { servername: name } : {}),
     // The pin says more than any authority; it is checked below, before anything is sent.
@@ -76,7 +85,11 @@ export function clientUpgrade(tls: Exclude<NodeTls, { mode: 'none' }>, host: str
     checkServerIdentity: checkNamed,
   };
   return async (socket, signal) => {
-    const secured = await handshake(connect({ ...options, socket }), 'secureConnect', signal);
+    const secured = await handshake(
+      connect({ ...options, secureContext: contextOf(tls), socket }),
+      'secureConnect',
+      signal,
+    );
     const shown = tls.pin === undefined ? undefined : fingerprint(secured);
     if (shown !== tls.pin) {
       secured.destroy();
@@ -84,6 +97,20 @@ export function clientUpgrade(tls: Exclude<NodeTls, { mode: 'none' }>, host: str
     }
     return secured;
   };
+}
+
+const nodeContexts = new WeakMap<NodeTls, SecureContext>();
+
+/** One for all connections by the same settings, since each has the authorities for itself, read anew. */
+function contextOf(tls: Exclude<NodeTls, { mode: 'none' }>): SecureContext {
+  const known = nodeContexts.get(tls);
+  if (known !== undefined) return known;
+  const context = createSecureContext({
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    minVersion: 'TLSv1.2',
+  });
+  nodeContexts.set(tls, context);
+  return context;
 }
 
 function fingerprint(socket: TLSSocket): string {
