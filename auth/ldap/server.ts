@@ -5,6 +5,7 @@ import { Gate } from '../gate.ts';
 import { codeWithName, LDAP_CODE } from './codes.ts';
 import type { LdapConnection } from './connection.ts';
 import { dialAsService, dialLdap, type LdapTarget, type ServiceAccount } from './dial.ts';
+import { IdleConnections } from './idle-connections.ts';
 import type { LdapResult } from './message.ts';
 import type { LdapSearch, LdapSearchResult } from './search.ts';
 import type { SimpleBind } from './simple-bind.ts';
@@ -26,6 +27,8 @@ type BindConnection = Pick<LdapConnection, 'bind' | 'usable' | 'close'>;
 
 const FIRST_PROBE_MS = 500;
 const LAST_PROBE_MS = 15_000;
+/** A bind connection that was not needed for so long is given up. */
+const IDLE_MS = 60_000;
 
 /**
  * One LDAP server with its connections: one for all searches, and as many for binds as there are binds at a time.
@@ -36,7 +39,7 @@ export class LdapServer {
   readonly #target: LdapTarget;
   readonly #terms: LdapServerTerms;
   readonly #bindPlaces: Gate;
-  readonly #idleBinds: BindConnection[] = [];
+  readonly #idleBinds = new IdleConnections<BindConnection>(IDLE_MS);
   readonly #busyBinds = new Set<BindConnection>();
   readonly #closing = new AbortController();
   #search: SearchConnection | undefined;
@@ -81,16 +84,16 @@ export class LdapServer {
     this.#busyBinds.add(connection);
     try {
       if (wanted.aborted) {
-        this.#idleBinds.push(connection);
+        this.#idleBinds.put(connection);
         throw givenUp(wanted, this.url);
       }
       const operation = (limited: AbortSignal) => connection.bind(bind, limited);
       const result = await this.#ask(connection, this.#closing.signal, operation);
-      this.#idleBinds.push(connection);
+      this.#idleBinds.put(connection);
       return notBusy(result, this.url);
     } finally {
       this.#busyBinds.delete(connection);
-      if (!this.#idleBinds.includes(connection)) {
+      if (!this.#idleBinds.has(connection)) {
         connection.close();
       }
     }
@@ -107,7 +110,8 @@ export class LdapServer {
     clearTimeout(this.#probeTimer);
     this.#closing.abort(new Error('the directory is closed'));
     this.#search?.close();
-    for (const connection of [...this.#idleBinds.splice(0), ...this.#busyBinds]) {
+    this.#idleBinds.close();
+    for (const connection of this.#busyBinds) {
       connection.close();
     }
   }
@@ -164,12 +168,7 @@ export class LdapServer {
   }
 
   async #bindConnection(): Promise<BindConnection> {
-    for (let idle = this.#idleBinds.pop(); idle !== undefined; idle = this.#idleBinds.pop()) {
-      if (idle.usable) {
-        return idle;
-      }
-    }
-    return await this.#dial((limited) => dialLdap(this.#target, limited));
+    return this.#idleBinds.take() ?? (await this.#dial((limited) => dialLdap(this.#target, limited)));
   }
 
   /** Connects with a time of its own: a login that gives up early must not make the server look dead. */
