@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { accounts } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
 import { firstSubject, logIn, openSession } from '../support/mail-session.ts';
+import { COLLECTING, collectGarbage, lookAt } from '../support/process-look.ts';
 import { clusterConfig, RunningProxy } from '../support/running-proxy.ts';
 import type { CrowdTerms } from './crowd.ts';
 
@@ -16,8 +17,6 @@ const LOGINS = 100;
 /** How long the crowd works before it's looked at, and how long its traces may take to go. */
 const SETTLING_MS = 20_000;
 const GOING_MS = 60_000;
-/** Collects garbage when it's told to, since V8 has no reason to when nothing happens. */
-const COLLECTING = ['--expose-gc', '--import', "data:text/javascript,process.on('SIGUSR2',()=>gc())"];
 
 let proxy: RunningProxy;
 beforeAll(async () => {
@@ -118,11 +117,8 @@ interface Look {
 }
 
 async function look(): Promise<Look> {
-  const { port } = await proxy.event('adminListening');
-  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const heap = Number(/^nodejs_heap_size_used_bytes (\S+)$/m.exec(metrics)?.[1]);
-  const pss = Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${proxy.pid}/smaps_rollup`, 'utf8'))?.[1]);
-  return { connections: clientConnections(), heapMiB: heap / 2 ** 20, pssMiB: pss / 2 ** 10 };
+  const { heapMiB, pssMiB } = await lookAt(proxy);
+  return { connections: clientConnections(), heapMiB, pssMiB };
 }
 
 /** Established connections at our two ports, as the kernel sees them. */
@@ -138,7 +134,7 @@ function clientConnections(): number {
 async function lookUntil(wanted: (seen: Look) => boolean): Promise<Look> {
   const endMs = performance.now() + GOING_MS;
   for (;;) {
-    process.kill(proxy.pid, 'SIGUSR2');
+    await collectGarbage(proxy);
     await honestLogins(5);
     const seen = await look();
     if (wanted(seen) || performance.now() > endMs) {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 
 const REPLY_MS = 15_000;
 
@@ -16,12 +16,16 @@ export interface WireTarget {
 /** A raw connection of a test to 127.0.0.1, by lines of latin1. Each wait ends after 15 seconds. */
 export class Wire implements AsyncDisposable {
   #socket: Socket;
+  /** Below TLS, if there is any. */
+  readonly #connection: Socket;
   #received = '';
   #ended = false;
   #wake: () => void = () => undefined;
+  readonly #gone = Promise.withResolvers<void>();
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    this.#connection = socket;
     this.#listen();
   }
 
@@ -93,15 +97,22 @@ export class Wire implements AsyncDisposable {
     return this.#received;
   }
 
+  /** Settles when the connection has ended, whoever ended it. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** Ends the connection as a machine does that lost its memory of it. */
   reset(): void {
-    this.#socket.resetAndDestroy();
+    this.#connection.resetAndDestroy();
   }
 
   /** Upgrades to TLS after the protocol's own command was answered. */
   async startTls(ca: string): Promise<void> {
     this.#socket.removeAllListeners();
-    const socket = connectTls({ socket: this.#socket, ca, host: 'localhost', servername: 'localhost' });
+    const secureContext = contextOf(ca);
+    const name = 'localhost';
+    const socket = connectTls({ socket: this.#socket, secureContext, host: name, servername: name });
     await once(socket, 'secureConnect');
     this.#socket = socket;
     this.#listen();
@@ -121,6 +132,7 @@ export class Wire implements AsyncDisposable {
     });
     const ended = () => {
       this.#ended = true;
+      this.#gone.resolve();
       this.#wake();
     };
     this.#socket.on('end', ended);
@@ -142,4 +154,13 @@ export class Wire implements AsyncDisposable {
       clearTimeout(timer);
     }
   }
+}
+
+const contexts = new Map<string, SecureContext>();
+
+/** To read the authorities anew takes as long as the handshake, which tests of thousands of clients feel. */
+function contextOf(ca: string): SecureContext {
+  const context = contexts.get(ca) ?? createSecureContext({ ca });
+  contexts.set(ca, context);
+  return context;
 }
