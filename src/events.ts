@@ -1,6 +1,7 @@
 import type { DirectoryChange, FollowMode } from '../auth/directory-changes.ts';
 import type { Reason } from '../auth/failure.ts';
 import type { DepartureCause } from '../protocols/protocol.ts';
+import type { Resource } from './resources.ts';
 import type { CounterKind } from './throttle/counters.ts';
 
 /**
@@ -25,6 +26,7 @@ export type Event =
   | SessionEnd
   | ConnectionEnd
   | ConnectionRefused
+  | ShortageEvent
   | ThrottleStart
   | ThrottleForgotten
   | Repeated
@@ -234,7 +236,21 @@ export interface ConnectionRefused {
   readonly event: 'connectionRefused';
   readonly protocol: string;
   readonly client: string;
-  readonly why: 'tooManyConnections' | 'acceptFailed' | 'untrustedBalancer';
+  readonly why:
+    | 'tooManyConnections'
+    | 'memoryScarce'
+    | 'descriptorsScarce'
+    | 'acceptFailed'
+    | 'untrustedBalancer';
+  readonly detail?: string;
+}
+
+/** There is more or less left than before of what the process may have. */
+export interface ShortageEvent {
+  readonly event: 'shortage';
+  readonly resource: Resource;
+  /** `scarce` is kept for the clients that are there; where it is `spent`, others are closed without a word. */
+  readonly supply: 'enough' | 'scarce' | 'spent';
   readonly detail?: string;
 }
 

@@ -1,4 +1,4 @@
-import type { Event, LoginEvent, NodeState } from './events.ts';
+import type { Event, LoginEvent, NodeState, ShortageEvent } from './events.ts';
 
 export type Level = 'error' | 'warn' | 'info' | 'debug';
 
@@ -29,6 +29,8 @@ export function entryFor(event: Event): Entry {
       return event.following === 'off' ? FOLLOWING_NOT : FOLLOWING;
     case 'nodeState':
       return NODE_STATE[event.state];
+    case 'shortage':
+      return SHORTAGE[event.supply];
     case 'configWarning':
     case 'listening':
     case 'adminListening':
@@ -146,6 +148,15 @@ const NODE_STATE: Readonly<Record<NodeState['state'], Entry>> = {
   forgotten: { level: 'info', message: 'node that was down is wanted no more, or is another one now' },
 };
 
+const SHORTAGE: Readonly<Record<ShortageEvent['supply'], Entry>> = {
+  enough: { level: 'info', message: 'there is enough again, clients are let in' },
+  scarce: {
+    level: 'error',
+    message: 'what is left is kept for the clients that are there, others are refused',
+  },
+  spent: { level: 'error', message: 'nothing is left, clients that come are closed without a word' },
+};
+
 const OTHER: Readonly<
   Record<
     Exclude<
@@ -159,6 +170,7 @@ const OTHER: Readonly<
       | 'directoryState'
       | 'followState'
       | 'nodeState'
+      | 'shortage'
     >,
     Entry
   >

@@ -4,7 +4,15 @@ import { WIRE_ANSWER } from '../auth/failure.ts';
 import { type Connections, watchConnections } from './connection-metrics.ts';
 import type { AnswerCounts } from './directories.ts';
 import { watchAnswers } from './directory-metrics.ts';
-import type { ConnectionEnd, ConnectionRefused, Event, LoginEvent, Observer, SessionEnd } from './events.ts';
+import type {
+  ConnectionEnd,
+  ConnectionRefused,
+  Event,
+  LoginEvent,
+  Observer,
+  SessionEnd,
+  ShortageEvent,
+} from './events.ts';
 import { COUNTER_KINDS } from './throttle/counters.ts';
 import type { ThrottleState } from './throttle/throttle.ts';
 import { watchThrottle } from './throttle/throttle-metrics.ts';
@@ -86,6 +94,9 @@ function count(meters: Meters, event: Event): void {
         event.state === 'down' ? 1 : -1,
       );
       break;
+    case 'shortage':
+      meters.shortage.set({ resource: event.resource }, SUPPLY[event.supply]);
+      break;
     case 'bug':
       meters.bugs.inc();
       break;
@@ -134,8 +145,12 @@ function count(meters: Meters, event: Event): void {
 
 const FOLLOW_MODES: readonly FollowMode[] = ['sync', 'poll', 'watch', 'off'];
 
+const SUPPLY: Readonly<Record<ShortageEvent['supply'], number>> = { enough: 0, scarce: 1, spent: 2 };
+
 const REFUSALS: Readonly<Record<ConnectionRefused['why'], true>> = {
   tooManyConnections: true,
+  memoryScarce: true,
+  descriptorsScarce: true,
   acceptFailed: true,
   untrustedBalancer: true,
 };
@@ -162,6 +177,7 @@ function startAtZero(meters: Meters, protocol: string): void {
   for (const direction of ['received', 'sent']) meters.octets.inc({ protocol, direction }, 0);
   for (const why of Object.keys(REFUSALS)) meters.connectionsRefused.inc({ protocol, why }, 0);
   for (const how of Object.keys(ENDS)) meters.connectionEnds.inc({ protocol, how }, 0);
+  for (const resource of ['memory', 'descriptors']) meters.shortage.inc({ resource }, 0);
   for (const kind of COUNTER_KINDS) meters.throttleStarts.inc({ kind }, 0);
   // Of all mechanisms and versions of TLS there would be thousands; those of nearly all clients do.
   for (const result of ['ok', ...Object.keys(WIRE_ANSWER)]) {
@@ -289,6 +305,12 @@ function makeMeters(registry: Registry) {
       name: 'homing_connections_refused_total',
       help: 'Connections that were not let in.',
       labelNames: ['protocol', 'why'],
+      registers,
+    }),
+    shortage: new Gauge({
+      name: 'homing_shortage',
+      help: 'Whether what the process may have runs out: 0 there is enough, 1 clients are refused, 2 nothing is left.',
+      labelNames: ['resource'],
       registers,
     }),
     directoryUp: new Gauge({

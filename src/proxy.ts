@@ -3,7 +3,6 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Transport } from '../protocols/transport.ts';
 import { CertificateStore } from './certificates.ts';
 import type { Connections } from './connection-metrics.ts';
-import { sessionsByDescriptors } from './descriptors.ts';
 import { DirectoryNodes } from './directory-nodes.ts';
 import { EndSpread } from './end-spread.ts';
 import type { Listening, Observer } from './events.ts';
@@ -13,6 +12,7 @@ import { scramSupport } from './mechanisms.ts';
 import type { HomeTerms } from './member-login.ts';
 import { startProbes } from './probe.ts';
 import { PROTOCOLS } from './protocols.ts';
+import { type Readings, readingsOf, sessionsByDescriptors } from './resources.ts';
 import { Breakers } from './routing/breakers.ts';
 import { NodeTable } from './routing/node-table.ts';
 import { Turns } from './routing/turns.ts';
@@ -21,6 +21,7 @@ import { Listener } from './server.ts';
 import { actOnChanges } from './session-changes.ts';
 import { Sessions } from './sessions.ts';
 import type { HealthSettings, LimitSettings, Settings } from './settings.ts';
+import { Shortage } from './shortage.ts';
 import type { Throttle } from './throttle/throttle.ts';
 import { tryWrongProof } from './trust-check.ts';
 import { TrustWatch, type TrustWatchTerms } from './trust-watch.ts';
@@ -48,6 +49,8 @@ export interface ProxyParts {
   readonly oauth?: MechanismParts['oauth'];
   /** Tells of the directories' changes; sessions go on whatever they are if it's left out. */
   readonly following?: Pick<Following, 'subscribe'>;
+  /** How much memory and descriptors are in use; those of this process if it's left out. */
+  readonly resources?: Readings;
 }
 
 const LOGINS_ALONE: HealthSettings = { probe: 'off', everyMs: 5000, all: false };
@@ -55,7 +58,7 @@ const LOGINS_ALONE: HealthSettings = { probe: 'off', everyMs: 5000, all: false }
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
 export async function startProxy(
   settings: Settings,
-  { authenticator, observe, throttle, oauth, following }: ProxyParts,
+  { authenticator, observe, throttle, oauth, following, resources }: ProxyParts,
 ): Promise<ProxyServer> {
   const listening: Listening[] = [];
   const { limits } = settings;
@@ -77,6 +80,8 @@ export async function startProxy(
     perUserAndAddress: limits.sessionsPerUserAndAddress,
   });
   using starting = new DisposableStack();
+  const readings = resources ?? readingsOf(limits.memory);
+  const shortage = starting.use(new Shortage({ readings, open: () => sessions.size, observe }));
   const acting = starting.use(
     actOnChanges(settings, { sessions: userSessions, nodes, health: breakers, observe, following }),
   );
@@ -113,7 +118,7 @@ export async function startProxy(
     if (protocol === undefined) {
       throw new Error(`no protocol "${listener.protocol}"; there are ${[...PROTOCOLS.keys()].join(', ')}`);
     }
-    return new Listener(listener, protocol, context, { sessions, limits, certificates });
+    return new Listener(listener, protocol, context, { sessions, shortage, limits, certificates });
   });
   try {
     // Clients that come first find the nodes, where the directory answers.
@@ -145,6 +150,7 @@ export async function startProxy(
     probes?.[Symbol.dispose]();
     trustWatch?.[Symbol.dispose]();
     acting[Symbol.dispose]();
+    shortage[Symbol.dispose]();
     for (const listener of listeners) {
       listener.close();
     }

@@ -4,10 +4,13 @@ import type { CertificateStore } from './certificates.ts';
 import type { ConnectionRefused, Listening, Observer } from './events.ts';
 import { ListeningPort } from './listening-port.ts';
 import { longestSaslLine } from './mechanisms.ts';
+import type { Resource } from './resources.ts';
 import { Session } from './session.ts';
 import type { SessionContext, SessionTerms } from './session-terms.ts';
 import type { Sessions } from './sessions.ts';
+
 import type { LimitSettings, ListenerSettings } from './settings.ts';
+import type { Shortage } from './shortage.ts';
 import { noUpgrade, serverUpgrade } from './tls.ts';
 import { SocketTransport, type Upgrade } from './transport.ts';
 
@@ -18,9 +21,13 @@ function proxyRemedy(ip: string): string {
   return `a balancer that sends a PROXY header needs proxyProtocol: { from: [${ip}] } on the listener`;
 }
 
+/** What is asked whether there is room for one more. */
+type Room = Pick<ListenerParts, 'sessions' | 'shortage'>;
+
 /** What the listeners of a proxy share. */
 interface ListenerParts {
   readonly sessions: Sessions;
+  readonly shortage: Pick<Shortage, 'of' | 'isSpent'>;
   readonly limits: LimitSettings;
   readonly certificates: CertificateStore;
 }
@@ -38,7 +45,7 @@ export class Listener {
     settings: ListenerSettings,
     protocol: MailProtocol,
     context: SessionContext,
-    { sessions, limits, certificates }: ListenerParts,
+    { sessions, shortage, limits, certificates }: ListenerParts,
   ) {
     this.#settings = settings;
     this.#protocol = protocol;
@@ -54,7 +61,7 @@ export class Listener {
             context.times.tlsHandshakeMs,
             settings.introducedBy === undefined ? proxyRemedy : undefined,
           );
-    this.#port = new ListeningPort((socket) => this.#accept(socket, context, sessions));
+    this.#port = new ListeningPort((socket) => this.#accept(socket, context, { sessions, shortage }));
   }
 
   /** Begins to listen. @throws {Error} that names the address and what to do about it. */
@@ -80,7 +87,8 @@ export class Listener {
     this.#port.close();
   }
 
-  #accept(socket: Socket, context: SessionContext, sessions: Sessions): void {
+  #accept(socket: Socket, context: SessionContext, room: Room): void {
+    const { sessions } = room;
     const transport = new SocketTransport(socket, this.#upgrade);
     const { introducedBy } = this.#settings;
     if (introducedBy !== undefined && !introducedBy.has(transport.remote.ip)) {
@@ -89,18 +97,19 @@ export class Listener {
       if (transport.remote.ip !== '') this.#reportRefused(transport.remote.ip, 'untrustedBalancer', STRANGER);
       return;
     }
-    if (sessions.full) {
-      this.#turnAway(transport, socket, sessions);
+    const why = whyFull(room);
+    if (why !== undefined) {
+      this.#reportRefused(transport.remote.ip, why);
+      this.#turnAway(transport, socket, room);
       return;
     }
     sessions.serve(new Session(transport, this.#terms, context));
   }
 
   /** A client that finds us full must be told to come back, not that its password is wrong. */
-  #turnAway(transport: SocketTransport, socket: Socket, sessions: Sessions): void {
-    this.#reportRefused(transport.remote.ip, 'tooManyConnections');
+  #turnAway(transport: SocketTransport, socket: Socket, { sessions, shortage }: Room): void {
     // Words take time, and a descriptor meanwhile. To close the listening socket would reset who waits in its queue.
-    if (sessions.overrun) {
+    if (sessions.overrun || shortage.isSpent) {
       transport.destroy();
       return;
     }
@@ -123,6 +132,17 @@ export class Listener {
     });
   }
 }
+
+function whyFull({ sessions, shortage }: Room): ConnectionRefused['why'] | undefined {
+  if (sessions.full) return 'tooManyConnections';
+  const { of } = shortage;
+  return of && SCARCE[of];
+}
+
+const SCARCE: Readonly<Record<Resource, ConnectionRefused['why']>> = {
+  memory: 'memoryScarce',
+  descriptors: 'descriptorsScarce',
+};
 
 function termsOf(
   settings: ListenerSettings,

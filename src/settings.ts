@@ -251,6 +251,8 @@ export interface SessionEndSettings {
 
 export interface LimitSettings {
   readonly connections: number;
+  /** In octets; what the machine or its container has if it is left out. */
+  readonly memory?: number | undefined;
   /** Failed logins on one connection. */
   readonly failures: number;
   /** Connections that are not logged in; `undefined` for no limit, also below. */

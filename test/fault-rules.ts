@@ -49,7 +49,6 @@ export const FAULTS: readonly Rule[] = [
   {
     id: 'F35',
     rule: 'memory runs out: clients are refused before, sessions go on',
-    untested: 'connections are limited by number and each by its octets; a limit by memory is still to come',
   },
   { id: 'F36', rule: 'work that takes long is not done in the event loop' },
   {

@@ -126,11 +126,13 @@ function limitsText(limits: LimitSettings): string {
     unauthenticated,
     unauthenticatedPerAddress,
     unauthenticatedPerNetwork,
+    memory,
     sessionsPerUser,
     sessionsPerUserAndAddress,
   } = limits;
   const parts = [
     `${limits.connections} connections`,
+    ...(memory === undefined ? [] : [`${Math.round(memory / 2 ** 20)} MiB of memory`]),
     ...(unauthenticated === undefined ? [] : [`${unauthenticated} not logged in`]),
     ...(unauthenticatedPerAddress === undefined
       ? []

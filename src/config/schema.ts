@@ -9,7 +9,7 @@ import { nodeSchema } from './schema-node.ts';
 import { nodesFromSchema } from './schema-nodes-from.ts';
 import { oauthSchema } from './schema-oauth.ts';
 import { throttleSchema } from './schema-throttle.ts';
-import { delay, duration, file, listeningPort, network, proxyName } from './values.ts';
+import { delay, duration, file, listeningPort, network, proxyName, size } from './values.ts';
 
 const timesSchema = z.strictObject({
   proxyHeader: duration.prefault('5s').describe("how long a balancer's PROXY header may take"),
@@ -42,6 +42,11 @@ const timesSchema = z.strictObject({
 
 const limitsSchema = z.strictObject({
   connections: z.int().min(1).default(8000).describe('connections of clients at the same time'),
+  memory: size
+    .optional()
+    .describe(
+      'memory of this process; beyond 80 % of it new clients are refused. What the machine or its container has if it is left out',
+    ),
   failures: z.int().min(1).default(10).describe('failed logins on one connection, after which it is closed'),
   unauthenticated: z
     .int()

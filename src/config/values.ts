@@ -25,6 +25,20 @@ function durationFrom(leastMs: number, { maxMs, most } = { maxMs: 24 * 3_600_000
 
 const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** A size with its unit, as `512MiB`; read as octets. */
+export const size = z.unknown().transform((written, context) => {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?(KiB|MiB|GiB)$/.exec(String(written)) ?? [];
+  const octets = Math.round(Number(number) * (OCTETS[unit] ?? Number.NaN));
+  if (octets > 0) return octets;
+  return refuse(
+    context,
+    `${shown(written)} is not a size`,
+    'a number and its unit, as in 64KiB, 512MiB, 2GiB',
+  );
+});
+
+const OCTETS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
 /** The URL of a web service, by https or http. */
 export const anyWebUrl = z.string().transform((written, context) => {
   const url = URL.canParse(written) ? new URL(written) : undefined;

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { accounts } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
 import { CuttableRelay } from '../support/cuttable-relay.ts';
-import { greeted, liveSession, metricsOf } from '../support/live-sessions.ts';
+import { greeted, liveSession, metricsOf, TURNED_AWAY } from '../support/live-sessions.ts';
 import { firstSubject, logIn } from '../support/mail-session.ts';
 import { clusterConfig, clusterNode, RunningProxy } from '../support/running-proxy.ts';
 import { resetAtOnce } from '../support/sockets.ts';
@@ -12,6 +12,8 @@ import { Wire } from '../support/wire.ts';
 
 const STORM = 2000;
 const DESCRIPTORS = 4096;
+/** Of about a hundred. */
+const LAST = 6;
 const NOOP = { imap: 'n NOOP', pop3: 'NOOP' } as const;
 const DONE = { imap: /^n OK/, pop3: /^\+OK/ } as const;
 /** Columns of /proc/net/tcp, and its words for an established connection whose next timer is that of keepalive. */
@@ -150,22 +152,43 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
     expect(lines.length).toBeLessThan(20);
   });
 
-  // The proxy refuses clients before descriptors run out (limits.test.ts). Where they do all the same, Node tells of
-  // nothing: the kernel keeps the clients.
-  it('F34 goes on while there is no descriptor left, and clients wait until there is', async () => {
+  it('F34 goes on while there is no descriptor left, says so, and clients wait until there is', async () => {
     await using here = await beside();
     await using wire = await liveSession(here.proxy, protocol, 'bob');
 
     limitDescriptors(here.proxy, 1);
     await using waiting = await Wire.open({ port: here.proxy.port(protocol, 'none') });
     const subject = await firstSubject(protocol, wire);
+    await here.proxy.event('shortage', { resource: 'descriptors', supply: 'spent' });
     limitDescriptors(here.proxy, DESCRIPTORS);
     await waiting.line();
     await logIn(protocol, waiting, accounts.alice.mail, accounts.alice.password);
 
     expect(subject).toBe('on node-b');
     expect(await firstSubject(protocol, waiting)).toBe('on node-a');
+    await here.proxy.event('shortage', { resource: 'descriptors', supply: 'enough' });
     expect(here.proxy.log.filter(({ event }) => event === 'sessionEnd' || event === 'bug')).toEqual([]);
+  });
+
+  it('F34 refuses who comes while the last descriptors are left, and nobody who is there', async () => {
+    await using here = await beside();
+    await using wire = await liveSession(here.proxy, protocol, 'bob');
+
+    limitDescriptors(here.proxy, readdirSync(`/proc/${here.proxy.pid}/fd`).length + LAST);
+    await here.proxy.event('shortage', { resource: 'descriptors', supply: 'scarce' });
+    await using refused = await Wire.open({ port: here.proxy.port(protocol, 'none') });
+
+    expect(await refused.line()).toMatch(TURNED_AWAY[protocol]);
+    expect(await refused.lineOrEnd()).toBeUndefined();
+    expect(await firstSubject(protocol, wire)).toBe('on node-b');
+    expect(await here.proxy.event('connectionRefused', { why: 'descriptorsScarce' })).toMatchObject({
+      protocol,
+    });
+    const metrics = await metricsOf(here.proxy);
+    expect(metrics).toContain('homing_shortage{resource="descriptors"} 1');
+    expect(metrics).toContain(
+      `homing_connections_refused_total{protocol="${protocol}",why="descriptorsScarce"} 1`,
+    );
   });
 
   it('F40 F41 outlives the first SIGTERM, which nobody new does, and ends at the second', async () => {
@@ -175,9 +198,7 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
 
     process.kill(here.proxy.pid, 'SIGTERM');
 
-    expect(await waiting.line()).toMatch(
-      protocol === 'imap' ? /^\* BYE \[UNAVAILABLE\]/ : /^-ERR \[SYS\/TEMP\]/,
-    );
+    expect(await waiting.line()).toMatch(TURNED_AWAY[protocol]);
     await expect(greeted(here.proxy, protocol)).rejects.toThrow('ECONNREFUSED');
     expect(await firstSubject(protocol, wire)).toBe('on node-b');
     expect(await here.proxy.signal('SIGTERM')).toBe(143);

@@ -183,6 +183,13 @@ limits: { connections: 0 }
     expect(folder.refusal(`${GOOD}times: { node: ¶25h }\n`)).toContain('"25h" is not a duration');
   });
 
+  it('says how sizes are written', () => {
+    expect(folder.load(`${GOOD}limits: { memory: 1.5GiB }\n`).settings.limits.memory).toBe(1.5 * 2 ** 30);
+    expect(folder.refusal(`${GOOD}limits: { memory: ¶512 }\n`)).toContain(
+      '"512" is not a size (a number and its unit, as in 64KiB, 512MiB, 2GiB)',
+    );
+  });
+
   it('is told of a time that is longer than the one that it is part of', () => {
     expect(folder.refusal(`${GOOD}times: { node: 2s, connect: ¶5s }\n`)).toBe(
       'this is longer than times.node (2s), which is for all of it (2s at most, or a longer times.node)',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { FrontendTerms } from '../../protocols/protocol.ts';
-import { sessionsByDescriptors } from '../../src/descriptors.ts';
+import { sessionsByDescriptors } from '../../src/resources.ts';
 import { openFrontend, type SessionContext, type SessionTerms } from '../../src/session-terms.ts';
 import { Waiting } from '../../src/waiting.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';

@@ -7,6 +7,9 @@ import type { Wire } from './wire.ts';
 /** The answer to a right password. */
 export const LOGGED_IN = /^(?:l |\+)OK/;
 
+/** What a client hears that is told to come back, before it could say anything. */
+export const TURNED_AWAY = { imap: /^\* BYE \[UNAVAILABLE\]/, pop3: /^-ERR \[SYS\/TEMP\]/ } as const;
+
 /** Connects; the caller disposes of it. */
 export async function greeted(proxy: RunningProxy, protocol: ProtocolName): Promise<Wire> {
   return await openSession(protocol, { port: proxy.port(protocol, 'none'), tls: 'none', ca: '' });
