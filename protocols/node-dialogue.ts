@@ -16,6 +16,13 @@ const GREETING = 'waiting for the greeting';
 const GAVE_UP_HINT =
   ' behind the proof; does it believe what this proxy tells it (login_trusted_networks), and are uid and gid in its range?';
 
+/** A node was given a proof, and says nothing but that it is wrong. */
+export class ProofRefused extends LoginFailure {
+  constructor(message: string) {
+    super('nodeRefusedProxy', message);
+  }
+}
+
 /** How a protocol writes what the proxy says in the exchange of a mechanism. Responses are in base64. */
 export interface NodeFraming {
   /** The arguments of the command that starts the exchange. */
@@ -127,6 +134,12 @@ export class NodeDialogue {
   /** A failure that names the step. `text` is the node's, made printable. */
   failure(reason: Reason, text: string, cause?: unknown): LoginFailure {
     return new LoginFailure(reason, `${this.#step}: ${printable(text)}`, { cause });
+  }
+
+  /** A refusal with no other reason than the proof, where one was given. `text` as above. */
+  refusal(text: string): LoginFailure {
+    const message = `${this.#step}: ${printable(text)}`;
+    return this.#challenges > 0 ? new ProofRefused(message) : new LoginFailure('nodeRefusedProxy', message);
   }
 
   /** A refusal that refers the user to another node; `undefined` where `text` names none. */

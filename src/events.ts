@@ -23,6 +23,7 @@ export type Event =
   | ClientCertificateRefused
   | MemberFailed
   | NodeTrust
+  | NodeTrustUnknown
   | SessionEnd
   | ConnectionEnd
   | ConnectionRefused
@@ -181,6 +182,16 @@ export interface NodeTrust {
   readonly nodeEntry: string;
   readonly protocol: string;
   readonly trustsAnyone: boolean;
+  readonly detail: string;
+}
+
+/** Whether a node takes wrong proofs could not be told for an hour; said once until it can. */
+export interface NodeTrustUnknown {
+  readonly event: 'nodeTrustUnknown';
+  readonly node: string;
+  /** As in `LoginEvent`. */
+  readonly nodeEntry: string;
+  readonly protocol: string;
   readonly detail: string;
 }
 

@@ -46,6 +46,7 @@ export function entryFor(event: Event): Entry {
     case 'throttleStart':
     case 'throttleForgotten':
     case 'directoryChange':
+    case 'nodeTrustUnknown':
     case 'nodesRead':
     case 'nodesUnreadable':
     case 'nodeEntryRefused':
@@ -195,6 +196,10 @@ const OTHER: Readonly<
   throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
   throttleForgotten: { level: 'warn', message: 'failed logins were forgotten by an operator' },
   directoryChange: { level: 'debug', message: 'directory has changed' },
+  nodeTrustUnknown: {
+    level: 'warn',
+    message: 'whether the node refuses wrong proofs could not be told for an hour',
+  },
   nodesRead: { level: 'info', message: 'nodes were read from the directory' },
   nodesUnreadable: {
     level: 'error',

@@ -132,6 +132,7 @@ function count(meters: Meters, event: Event): void {
     case 'stopping':
     case 'stopped':
     case 'linesDropped':
+    case 'nodeTrustUnknown':
     case 'nodesRead':
     case 'nodesUnreadable':
     case 'nodeEntryRefused':

@@ -5,6 +5,7 @@ import { LoginFailure } from '../auth/failure.ts';
 import type { SaslClient } from '../auth/sasl.ts';
 import { Secret } from '../auth/secret.ts';
 import { createProver, type Prover, type Trust } from '../auth/trust.ts';
+import { ProofRefused } from '../protocols/node-dialogue.ts';
 import type { MailProtocol } from '../protocols/protocol.ts';
 import { openHome } from './home.ts';
 import type { HomeTerms } from './member-login.ts';
@@ -14,7 +15,7 @@ import type { Member } from './routing/route.ts';
 
 /** What was found at a node. */
 export interface Finding {
-  /** `unknown`: it could not be told, since the node could not be asked. */
+  /** `unknown`: it could not be told, as the node could not be asked, or refused for another reason. */
   readonly verdict: 'right' | 'wrong' | 'unknown';
   /** For an operator. */
   readonly detail: string;
@@ -40,23 +41,22 @@ export function bareMember(node: KnownNode, protocol: MailProtocol): Member | un
   return { node, port, tls, forwarded: new Map(), reason: 'tried' };
 }
 
-/** Tries to log in by a key that is not this proxy's. */
-export async function tryWrongProof(member: Member, trial: Trial): Promise<Finding> {
+/**
+ * Tries to log in by a key that is not this proxy's.
+ * @param user an account that the node has: one that it does not know may be refused whatever the proof is.
+ */
+export async function tryWrongProof(member: Member, trial: Trial, user = NOBODY): Promise<Finding> {
   const { trust } = member.node.settings;
   if (trust.kind === 'replay') {
     return { verdict: 'right', detail: "it judges the users' own passwords, so there is no proof to try" };
   }
   const wrong = wrongProof(trust);
-  const outcome = await tryLogin(
-    { ...member, node: { ...member.node, prover: wrong.prover } },
-    NOBODY,
-    trial,
-  );
+  const outcome = await tryLogin({ ...member, node: { ...member.node, prover: wrong.prover } }, user, trial);
   if (outcome.kind === 'in' || wrong.isTaken()) {
     const detail = `it takes a wrong proof for right (trust: ${trust.kind}): whoever reaches it can read all mail`;
     return { verdict: 'wrong', detail };
   }
-  return outcome.failure.reason === 'nodeRefusedProxy'
+  return outcome.failure.cause instanceof ProofRefused
     ? { verdict: 'right', detail: 'it refuses a wrong proof' }
     : { verdict: 'unknown', detail: outcome.failure.message };
 }

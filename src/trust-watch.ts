@@ -25,14 +25,18 @@ interface Watched {
   /** When to look, by the clock of `performance`. */
   dueMs: number;
   trustsAnyone: boolean;
+  /** Since when it could not be told, by the same clock; `Infinity` where that was said already. */
+  untoldMs: number | undefined;
 }
 
 /** A pattern may stand for any number of names; who can edit an entry could make them up. */
 const MAX_WATCHED = 10_000;
 const AT_A_TIME = 4;
 const TICK_MS = 1000;
-/** Of a node that could not be asked. */
+/** Of a node of which it could not be told. */
 const AGAIN_MS = 60_000;
+/** So long it may take to mend a node, and nobody is told that it can't be asked. */
+const UNTOLD_MS = 3_600_000;
 
 /**
  * Tries a wrong proof at each node, at the start or when a login first goes there, and again from time to time. A node
@@ -104,7 +108,7 @@ export class TrustWatch implements Disposable {
     const key = keyOf(node, protocol.name);
     if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED || node.settings.trust.kind === 'replay')
       return;
-    this.#watched.set(key, { node, protocol, dueMs: 0, trustsAnyone: false });
+    this.#watched.set(key, { node, protocol, dueMs: 0, trustsAnyone: false, untoldMs: undefined });
     this.#look();
   }
 
@@ -137,22 +141,32 @@ export class TrustWatch implements Disposable {
     const { node, protocol, trustsAnyone } = watched;
     // Another one may have taken its place meanwhile.
     if (this.#watched.get(keyOf(node, protocol.name)) !== watched) return;
-    watched.dueMs = performance.now() + (verdict === 'unknown' ? AGAIN_MS : this.#terms.everyMs);
-    if (verdict === 'unknown' || trustsAnyone === (verdict === 'wrong')) return;
+    const nowMs = performance.now();
+    watched.dueMs = nowMs + (verdict === 'unknown' ? AGAIN_MS : this.#terms.everyMs);
+    if (verdict === 'unknown') {
+      this.#noteUntold(watched, nowMs, detail);
+      return;
+    }
+    watched.untoldMs = undefined;
+    if (trustsAnyone === (verdict === 'wrong')) return;
     watched.trustsAnyone = verdict === 'wrong';
     this.#tell(watched, watched.trustsAnyone, detail);
   }
 
-  #tell({ node, protocol }: Watched, trustsAnyone: boolean, detail: string): void {
-    this.#terms.observe({
-      event: 'nodeTrust',
-      node: node.name,
-      nodeEntry: node.settings.name,
-      protocol: protocol.name,
-      trustsAnyone,
-      detail,
-    });
+  #noteUntold(watched: Watched, nowMs: number, detail: string): void {
+    watched.untoldMs ??= nowMs;
+    if (nowMs - watched.untoldMs < UNTOLD_MS) return;
+    watched.untoldMs = Number.POSITIVE_INFINITY;
+    this.#terms.observe({ event: 'nodeTrustUnknown', ...namesOf(watched), detail });
   }
+
+  #tell(watched: Watched, trustsAnyone: boolean, detail: string): void {
+    this.#terms.observe({ event: 'nodeTrust', ...namesOf(watched), trustsAnyone, detail });
+  }
+}
+
+function namesOf({ node, protocol }: Watched) {
+  return { node: node.name, nodeEntry: node.settings.name, protocol: protocol.name };
 }
 
 function keyOf({ name }: KnownNode, service: string): string {

@@ -17,6 +17,8 @@ const REFUSALS: ReadonlyMap<string, Reason> = new Map([
   ['UNAVAILABLE', 'nodeUnreachable'],
   ['SERVERBUG', 'nodeUnreachable'],
 ]);
+/** Of the proof; Courier has no codes. */
+const OF_PROOF: readonly (string | undefined)[] = ['AUTHENTICATIONFAILED', 'AUTHORIZATIONFAILED', undefined];
 
 /**
  * Logs in at an IMAP node: TLS, who the client is by ID (RFC 2971), the proof. Nothing is pipelined: what a node must
@@ -121,13 +123,21 @@ async function prove(dialogue: NodeDialogue, capabilities: readonly string[]): P
       dialogue.requireProof();
       return capabilityCode(line) ?? untagged ?? (await askCapabilities(dialogue));
     } else if (/^L (?:NO|BAD)( |$)/i.test(line)) {
-      const [, code, argument = ''] = /^L NO \[([A-Z-]+)(?: ([^\]]*)\])?/i.exec(line) ?? [];
-      const referral = code?.toUpperCase() === 'REFERRAL' ? dialogue.referral(argument, line) : undefined;
-      throw referral ?? dialogue.failure(REFUSALS.get(code?.toUpperCase() ?? '') ?? 'nodeRefusedProxy', line);
+      throw refusal(dialogue, line);
     } else {
       untagged = hearUntagged(dialogue, line) ?? untagged;
     }
   }
+}
+
+function refusal(dialogue: NodeDialogue, line: string): LoginFailure {
+  const [, said, argument = ''] = /^L NO \[([A-Z-]+)(?: ([^\]]*)\])?/i.exec(line) ?? [];
+  const code = said?.toUpperCase();
+  const referral = code === 'REFERRAL' ? dialogue.referral(argument, line) : undefined;
+  if (referral !== undefined) return referral;
+  // BAD is said to what the node can't read (RFC 9051 section 7.1.3).
+  if (OF_PROOF.includes(code) && /^L NO/i.test(line)) return dialogue.refusal(line);
+  return dialogue.failure(REFUSALS.get(code ?? '') ?? 'nodeRefusedProxy', line);
 }
 
 async function askCapabilities(dialogue: NodeDialogue): Promise<readonly string[]> {

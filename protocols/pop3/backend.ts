@@ -1,4 +1,4 @@
-import type { Reason } from '../../auth/failure.ts';
+import type { LoginFailure, Reason } from '../../auth/failure.ts';
 import type { Channel } from '../channel.ts';
 import { bareWords, NodeDialogue } from '../node-dialogue.ts';
 import type { NodeSession, NodeTerms, Origin } from '../protocol.ts';
@@ -70,10 +70,19 @@ async function prove(dialogue: NodeDialogue): Promise<void> {
     if (!/^\+( |$)/.test(line)) {
       const [, referred] = /^-ERR \[REFERRAL\/([^\]]*)\]/i.exec(line) ?? [];
       const referral = referred === undefined ? undefined : dialogue.referral(referred, line);
-      throw referral ?? dialogue.failure(refusalOf(line) ?? 'nodeRefusedProxy', line);
+      throw referral ?? refusal(dialogue, line);
     }
     await dialogue.answerChallenge(line.slice(1).trim());
   }
+}
+
+function refusal(dialogue: NodeDialogue, line: string): LoginFailure {
+  const reason = refusalOf(line);
+  if (reason !== undefined) return dialogue.failure(reason, line);
+  // RFC 3206: AUTH is of the credentials; Courier has no codes.
+  return /^-ERR (?!\[)|^-ERR \[AUTH\]|^-ERR$/i.test(line)
+    ? dialogue.refusal(line)
+    : dialogue.failure('nodeRefusedProxy', line);
 }
 
 async function hearOk(dialogue: NodeDialogue): Promise<string> {

@@ -126,7 +126,11 @@ async function prove(node: SieveNode): Promise<void> {
     } else {
       const url = response.code === 'REFERRAL' ? response.argument?.toString('latin1') : undefined;
       const referral = url === undefined ? undefined : dialogue.referral(url, response.text);
-      throw referral ?? refusal(dialogue, response, 'nodeRefusedProxy');
+      const isOfProof = response.kind === 'NO' && response.code === '';
+      throw (
+        referral ??
+        (isOfProof ? dialogue.refusal(response.text) : refusal(dialogue, response, 'nodeRefusedProxy'))
+      );
     }
   }
 }

@@ -120,11 +120,13 @@ async function findingsAt(
     terms: { times: config.settings.times, leadsToUs: () => false },
     signal: NEVER,
   };
-  const wrong = await tryWrongProof(bare, trial);
-  if (account === undefined || node.settings.trust.kind === 'replay' || wrong.verdict === 'unknown')
-    return [wrong];
+  if (account === undefined || node.settings.trust.kind === 'replay')
+    return [await tryWrongProof(bare, trial)];
   const told = memberFor(account, node, protocol);
-  if (told instanceof LoginFailure) return [wrong, { verdict: 'wrong', detail: told.message }];
+  if (told instanceof LoginFailure)
+    return [await tryWrongProof(bare, trial), { verdict: 'wrong', detail: told.message }];
+  const wrong = await tryWrongProof(told, trial, account.name);
+  if (wrong.verdict === 'unknown') return [wrong];
   const right = await tryRightProof(told, account, trial);
   return right.verdict === 'right' ? [wrong, right, await tryUntold(told, account, trial)] : [wrong, right];
 }

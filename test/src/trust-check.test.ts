@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Secret } from '../../auth/secret.ts';
 import { createProver, type Trust } from '../../auth/trust.ts';
+import type { MailProtocol } from '../../protocols/protocol.ts';
 import type { Event } from '../../src/events.ts';
 import { PROTOCOLS } from '../../src/protocols.ts';
 import type { Member } from '../../src/routing/route.ts';
@@ -13,18 +14,18 @@ const KEY = new Secret(Buffer.from('0123456789abcdef0123456789abcdef'));
 const IMAP = PROTOCOLS.get('imap');
 if (IMAP === undefined) throw new Error('there is no IMAP');
 
-function memberAt(port: number, trust: Trust): Member {
+function memberAt(port: number, trust: Trust, protocol = IMAP): Member {
   const settings = {
     name: 'node-a.example.org',
     host: '127.0.0.1',
     kind: 'generic' as const,
-    ports: new Map([['imap', port]]),
+    ports: new Map([[protocol?.name ?? '', port]]),
     tls: { mode: 'none' as const },
     trust,
     required: [],
   };
   const node = { name: settings.name, host: settings.host, settings, prover: createProver(trust) };
-  const member = IMAP && bareMember(node, IMAP);
+  const member = protocol && bareMember(node, protocol);
   if (member === undefined) throw new Error('the node has no port');
   return member;
 }
@@ -43,14 +44,23 @@ function serverFirst(heard: string): string {
   return `+ ${Buffer.from(`r=${nonce}node,s=c2FsdHNhbHRzYWx0,i=4096`).toString('base64')}`;
 }
 
-async function tried(node: ScriptedServer, kind: 'scram-sha-256' | 'cram-sha256'): Promise<Finding> {
-  if (IMAP === undefined) throw new Error('there is no IMAP');
+async function tried(
+  node: ScriptedServer,
+  kind: 'scram-sha-256' | 'cram-sha256',
+  {
+    protocol = IMAP,
+    user,
+    forwarded = new Map<string, string>(),
+  }: { protocol?: MailProtocol | undefined; user?: string; forwarded?: ReadonlyMap<string, string> } = {},
+): Promise<Finding> {
+  if (protocol === undefined) throw new Error('there is no IMAP');
   const trial = {
-    protocol: IMAP,
+    protocol,
     terms: { times: { nodeMs: 5000, connectMs: 5000 } as TimeSettings, leadsToUs: () => false },
     signal: new AbortController().signal,
   };
-  return await tryWrongProof(memberAt(node.port, { kind, name: 'proxy1', key: KEY }), trial);
+  const member = memberAt(node.port, { kind, name: 'proxy1', key: KEY }, protocol);
+  return await tryWrongProof({ ...member, forwarded }, trial, user);
 }
 
 describe('a wrong proof, tried at a node', () => {
@@ -80,6 +90,67 @@ describe('a wrong proof, tried at a node', () => {
     );
 
     expect(await tried(node, 'cram-sha256')).toMatchObject({ verdict: 'wrong' });
+  });
+
+  it.each([
+    ['refuses it with no code, as Courier', 'L NO Login failed.', 'right'],
+    ['says BAD', 'L BAD too long', 'unknown'],
+    ['is in trouble', 'L NO [UNAVAILABLE] uid is missing', 'unknown'],
+    ['refuses the account', 'L NO [CONTACTADMIN] not here', 'unknown'],
+    ['refers the account to another node', 'L NO [REFERRAL imap://other.example.org/] go', 'unknown'],
+  ])('is judged by what the node says: one that %s', async (_what, said, verdict) => {
+    await using node = await nodeThatSays(
+      () => '+ PDFAbm9kZT4=',
+      () => said,
+    );
+
+    expect(await tried(node, 'cram-sha256')).toMatchObject({ verdict });
+  });
+
+  it.each([
+    ['pop3', ['+OK ready'], '-ERR [AUTH] no', 'right'],
+    ['pop3', ['+OK ready'], '-ERR Authentication failed.', 'right'],
+    ['pop3', ['+OK ready'], '-ERR [SYS/PERM] not here', 'unknown'],
+    ['sieve', ['"SASL" "CRAM-SHA256"', 'OK'], 'NO "Authentication failed."', 'right'],
+    ['sieve', ['"SASL" "CRAM-SHA256"', 'OK'], 'NO (ENCRYPT-NEEDED) "no"', 'unknown'],
+    ['sieve', ['"SASL" "CRAM-SHA256"', 'OK'], 'BYE "no"', 'unknown'],
+  ])('is judged by what a node of %s says: %j, %s', async (name, greeting, said, verdict) => {
+    const protocol = PROTOCOLS.get(name);
+    if (protocol === undefined) throw new Error(`there is no ${name}`);
+    await using node = await ScriptedServer.start(async (socket, line) => {
+      socket.write(`${greeting.join('\r\n')}\r\n`);
+      await line();
+      socket.write(name === 'sieve' ? '"PDFAbm9kZT4="\r\n' : '+ PDFAbm9kZT4=\r\n');
+      await line();
+      socket.write(`${said}\r\n`);
+    });
+
+    expect(await tried(node, 'cram-sha256', { protocol })).toMatchObject({ verdict });
+  });
+
+  it.each(['L NO [AUTHENTICATIONFAILED] no such mechanism', 'L NO no'])(
+    'is not tried where the node refuses before it was given one: %s',
+    async (said) => {
+      await using node = await nodeThatSays(() => said);
+
+      expect(await tried(node, 'cram-sha256')).toMatchObject({ verdict: 'unknown' });
+    },
+  );
+
+  it('is that of an account that the node knows, where there is one', async () => {
+    const heard: string[] = [];
+    await using node = await nodeThatSays(
+      () => '+ PDFAbm9kZT4=',
+      (response) => {
+        heard.push(Buffer.from(response, 'base64').toString());
+        return 'L NO [AUTHENTICATIONFAILED] no';
+      },
+    );
+
+    const forwarded = new Map([['home', '/home/ann']]);
+    expect(await tried(node, 'cram-sha256', { user: 'ann', forwarded })).toMatchObject({ verdict: 'right' });
+
+    expect(heard).toEqual([expect.stringMatching(/^ann;.*home=/)]);
   });
 
   it('tells nothing of a node that is down', async () => {
@@ -181,6 +252,35 @@ describe('the watch over the trust of nodes', () => {
     expect(at.checks()).toBe(1);
     await vi.advanceTimersByTimeAsync(2000);
     expect(at.checks()).toBe(2);
+    expect(at.events).toEqual([]);
+  });
+
+  it('tells once of a node of which it could not tell for an hour', async () => {
+    const unknown = Array.from({ length: 130 }, (): Finding => ({ verdict: 'unknown', detail: 'uid?' }));
+    using at = setUp(unknown);
+    at.watch.watch(at.member.node);
+    await vi.advanceTimersByTimeAsync(3_590_000);
+    expect(at.events).toEqual([]);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+
+    expect(at.events).toEqual([
+      {
+        event: 'nodeTrustUnknown',
+        node: 'node-a.example.org',
+        nodeEntry: 'node-a.example.org',
+        protocol: 'imap',
+        detail: 'uid?',
+      },
+    ]);
+  });
+
+  it('counts the time in which it could not tell from the last time that it could', async () => {
+    const unknown = Array.from({ length: 50 }, (): Finding => ({ verdict: 'unknown', detail: 'down' }));
+    using at = setUp([...unknown, { verdict: 'right', detail: '' }, ...unknown]);
+    at.watch.watch(at.member.node);
+    await vi.advanceTimersByTimeAsync(3 * 3_600_000);
+
+    expect(at.checks()).toBeGreaterThan(100);
     expect(at.events).toEqual([]);
   });
 });
