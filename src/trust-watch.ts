@@ -33,7 +33,7 @@ interface Watched {
 const MAX_WATCHED = 10_000;
 const AT_A_TIME = 4;
 const TICK_MS = 1000;
-/** Of a node of which it could not be told. */
+/** Where it could not be told, or an operator is at work on a node that trusts anyone. */
 const AGAIN_MS = 60_000;
 /** So long it may take to mend a node, and nobody is told that it can't be asked. */
 const UNTOLD_MS = 3_600_000;
@@ -142,7 +142,7 @@ export class TrustWatch implements Disposable {
     // Another one may have taken its place meanwhile.
     if (this.#watched.get(keyOf(node, protocol.name)) !== watched) return;
     const nowMs = performance.now();
-    watched.dueMs = nowMs + (verdict === 'unknown' ? AGAIN_MS : this.#terms.everyMs);
+    watched.dueMs = nowMs + (verdict === 'right' ? this.#terms.everyMs : AGAIN_MS);
     if (verdict === 'unknown') {
       this.#noteUntold(watched, nowMs, detail);
       return;

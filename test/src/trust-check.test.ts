@@ -197,10 +197,12 @@ describe('the watch over the trust of nodes', () => {
     expect(at.events).toMatchObject([
       { event: 'nodeTrust', trustsAnyone: true, detail: 'it takes anything' },
     ]);
-    await vi.advanceTimersByTimeAsync(3_601_000);
+    await vi.advanceTimersByTimeAsync(61_000);
 
     expect(at.watch.admit([at.member], 'imap')).toEqual([at.member]);
     expect(at.events.at(-1)).toMatchObject({ event: 'nodeTrust', trustsAnyone: false });
+    await vi.advanceTimersByTimeAsync(3_590_000);
+    expect(at.checks()).toBe(2);
   });
 
   it('leaves another member of the home to those who have one', async () => {
