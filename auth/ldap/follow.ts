@@ -46,7 +46,7 @@ interface Refusal {
 const MAX_WAITING = 10_000;
 const MAX_RETRY_MS = 30_000;
 /** So many times the first wait are between two looks whether a server before the one that is followed works again. */
-const RETURN_FACTOR = 20;
+const RETURN_FACTOR = 4;
 /** A server that stopped answering leaves its connections open. */
 const HEARTBEAT_MS = 30_000;
 
