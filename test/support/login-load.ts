@@ -16,7 +16,7 @@ export interface Login {
   readonly protocol: ProtocolName;
   /** The address that it came from, which no other one had. */
   readonly client: string;
-  /** The user's homes when it began. */
+  /** The user's homes while it was under way. */
   readonly homes: readonly string[];
   readonly startMs: number;
   readonly endMs: number;
@@ -123,8 +123,12 @@ async function logInOnce(
   { ports, ca }: Doors,
 ): Promise<{ readonly login: Login; readonly wire: Wire | undefined }> {
   const client = newClient();
-  const begun = { user: user.name, protocol, client, homes: user.homes, startMs: performance.now() };
-  const ended = (outcome: Outcome): Login => ({ ...begun, endMs: performance.now(), outcome });
+  const begun = { user: user.name, protocol, client, startMs: performance.now() };
+  const before = user.homes;
+  const ended = (outcome: Outcome): Login => {
+    const homes = [...new Set([...before, ...user.homes])];
+    return { ...begun, homes, endMs: performance.now(), outcome };
+  };
   let stage: Stage = 'connecting';
   let wire: Wire | undefined;
   try {
