@@ -62,6 +62,8 @@ export interface Config {
   readonly stopMs: number;
   /** What is allowed, but seldom meant. */
   readonly warnings: readonly Problem[];
+  /** What the file says, by setting of the top level. */
+  readonly written: Readonly<Record<string, unknown>>;
 }
 
 /** A configuration that can't be used. */
@@ -93,7 +95,7 @@ export function loadConfig(path: string): Config {
   const parts = buildParts(source.data, dirname(file), findings);
   const problems = [...refused, ...findings.problems];
   if (parsed.data === undefined || problems.length > 0) throw new ConfigError(path, problems);
-  return assemble(parsed.data, parts, findings.warnings);
+  return { ...assemble(parsed.data, parts, findings.warnings), written: { ...Object(source.data) } };
 }
 
 function readText(file: string): string {
@@ -243,7 +245,11 @@ function nameOf(data: unknown, findings: Findings): string {
   return name;
 }
 
-function assemble(data: z.output<typeof configSchema>, parts: Parts, warnings: readonly Problem[]): Config {
+function assemble(
+  data: z.output<typeof configSchema>,
+  parts: Parts,
+  warnings: readonly Problem[],
+): Omit<Config, 'written'> {
   const { times, names, limits, log, admin, external } = data;
   const settings: Settings = {
     listeners: parts.listeners,

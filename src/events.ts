@@ -16,6 +16,8 @@ export type Event =
   | RevocationListInUse
   | AuthoritiesRenewed
   | CertificatesRead
+  | ConfigRead
+  | ConfigRefused
   | CertificateRefused
   | Stopping
   | Stopped
@@ -100,6 +102,21 @@ export interface CertificatesRead {
   readonly event: 'certificatesRead';
   /** Files that brought something new. */
   readonly renewed: number;
+}
+
+/** The configuration was read again, and what it says of these settings holds from now on. */
+export interface ConfigRead {
+  readonly event: 'configRead';
+  /** Names of settings, `none` where there are none. */
+  readonly changed: string;
+  /** Those that are other ones too, but hold only after a restart. */
+  readonly needsRestart?: string;
+}
+
+/** The configuration was read again and can't be used; nothing has changed. */
+export interface ConfigRefused {
+  readonly event: 'configRefused';
+  readonly detail: string;
 }
 
 /** Files that were read again and can't be used; what was in use stays. */

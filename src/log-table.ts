@@ -29,6 +29,8 @@ export function entryFor(event: Event): Entry {
       return event.following === 'off' ? FOLLOWING_NOT : FOLLOWING;
     case 'nodeState':
       return NODE_STATE[event.state];
+    case 'configRead':
+      return event.needsRestart === undefined ? CONFIG_READ : CONFIG_READ_IN_PART;
     case 'shortage':
       return SHORTAGE[event.supply];
     case 'configWarning':
@@ -41,6 +43,7 @@ export function entryFor(event: Event): Entry {
     case 'clientCertificateRefused':
     case 'authoritiesRenewed':
     case 'certificatesRead':
+    case 'configRefused':
     case 'certificateRefused':
     case 'connectionRefused':
     case 'throttleStart':
@@ -149,6 +152,12 @@ const NODE_STATE: Readonly<Record<NodeState['state'], Entry>> = {
   forgotten: { level: 'info', message: 'node that was down is wanted no more, or is another one now' },
 };
 
+const CONFIG_READ: Entry = { level: 'info', message: 'configuration was read again' };
+const CONFIG_READ_IN_PART: Entry = {
+  level: 'warn',
+  message: 'configuration was read again, some of what has changed needs a restart',
+};
+
 const SHORTAGE: Readonly<Record<ShortageEvent['supply'], Entry>> = {
   enough: { level: 'info', message: 'there is enough again, clients are let in' },
   scarce: {
@@ -172,6 +181,7 @@ const OTHER: Readonly<
       | 'followState'
       | 'nodeState'
       | 'shortage'
+      | 'configRead'
     >,
     Entry
   >
@@ -185,6 +195,7 @@ const OTHER: Readonly<
   memberFailed: { level: 'warn', message: 'node failed, another one serves the login' },
   authoritiesRenewed: { level: 'info', message: 'authorities for client certificates were renewed' },
   certificatesRead: { level: 'info', message: 'certificates, keys and lists were read again' },
+  configRefused: { level: 'error', message: 'configuration can not be used, what was in use stays' },
   // Without help it will end with the sessions that nobody can open any more.
   certificateRefused: {
     level: 'error',

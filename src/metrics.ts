@@ -97,6 +97,12 @@ function count(meters: Meters, event: Event): void {
     case 'shortage':
       meters.shortage.set({ resource: event.resource }, SUPPLY[event.supply]);
       break;
+    case 'configRead':
+      meters.configReads.inc({ result: 'taken' });
+      break;
+    case 'configRefused':
+      meters.configReads.inc({ result: 'refused' });
+      break;
     case 'bug':
       meters.bugs.inc();
       break;
@@ -178,6 +184,7 @@ function startAtZero(meters: Meters, protocol: string): void {
   for (const direction of ['received', 'sent']) meters.octets.inc({ protocol, direction }, 0);
   for (const why of Object.keys(REFUSALS)) meters.connectionsRefused.inc({ protocol, why }, 0);
   for (const how of Object.keys(ENDS)) meters.connectionEnds.inc({ protocol, how }, 0);
+  for (const result of ['taken', 'refused']) meters.configReads.inc({ result }, 0);
   for (const resource of ['memory', 'descriptors']) meters.shortage.inc({ resource }, 0);
   for (const kind of COUNTER_KINDS) meters.throttleStarts.inc({ kind }, 0);
   // Of all mechanisms and versions of TLS there would be thousands; those of nearly all clients do.
@@ -306,6 +313,12 @@ function makeMeters(registry: Registry) {
       name: 'homing_connections_refused_total',
       help: 'Connections that were not let in.',
       labelNames: ['protocol', 'why'],
+      registers,
+    }),
+    configReads: new Counter({
+      name: 'homing_config_reads_total',
+      help: 'Times that the configuration was read again, and taken or refused.',
+      labelNames: ['result'],
       registers,
     }),
     shortage: new Gauge({

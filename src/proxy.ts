@@ -20,7 +20,7 @@ import { Ways } from './routing/ways.ts';
 import { Listener } from './server.ts';
 import { actOnChanges } from './session-changes.ts';
 import { Sessions } from './sessions.ts';
-import type { HealthSettings, LimitSettings, Settings } from './settings.ts';
+import type { GroupSettings, HealthSettings, LimitSettings, NodeSettings, Settings } from './settings.ts';
 import { Shortage } from './shortage.ts';
 import type { Throttle } from './throttle/throttle.ts';
 import { tryWrongProof } from './trust-check.ts';
@@ -37,6 +37,8 @@ export interface ProxyServer extends AsyncDisposable {
   connections(): Connections;
   /** Reads certificates and keys again, for the handshakes from now on. */
   reloadCertificates(): Promise<void>;
+  /** Knows these nodes and groups from now on, in the place of those of the settings. */
+  reconfigure(nodes: readonly NodeSettings[], groups?: readonly GroupSettings[]): void;
 }
 
 /** What the proxy works with besides its settings; it does not own them. */
@@ -163,7 +165,14 @@ export async function startProxy(
     open: sessions.size,
     limits: limitsOf({ ...limits, connections: most }),
   });
-  return { listening, stop, connections, reloadCertificates, [Symbol.asyncDispose]: () => stop(0) };
+  return {
+    listening,
+    stop,
+    connections,
+    reloadCertificates,
+    reconfigure: (changed, groups) => nodes.reconfigure(changed, groups),
+    [Symbol.asyncDispose]: () => stop(0),
+  };
 }
 
 function watchTrust(

@@ -10,6 +10,7 @@ import { LogOutput } from '../log-output.ts';
 import { makeMetrics } from '../metrics.ts';
 import { startProxy } from '../proxy.ts';
 import { QuietLog } from '../quiet-log.ts';
+import { Reload } from '../reload.ts';
 import { ThrottleDesk } from '../throttle/desk.ts';
 import { Throttle } from '../throttle/throttle.ts';
 import { openTokenProviders } from '../token-providers.ts';
@@ -33,11 +34,11 @@ export function serveCommand(terminal: Terminal): CommandModule<object, { config
           'Writes its log to standard output: JSON, or lines for people on a terminal. SIGTERM and Ctrl-C stop it: ' +
             'it takes no more clients, waits for the sessions for the time that times.stop gives (after Ctrl-C for ' +
             'a moment only), and ends with code 0. A second signal ends it at once. ' +
-            'SIGHUP reads certificates and keys again.',
+            'SIGHUP reads certificates and keys again, and nodes and groups of the configuration.',
         ),
     handler: async ({ config }) => {
       refuseInspector();
-      await serve(loadConfig(config), terminal);
+      await serve(config, loadConfig(config), terminal);
     },
   };
 }
@@ -51,7 +52,7 @@ function refuseInspector(): void {
   }
 }
 
-async function serve(config: Config, { output }: Terminal): Promise<void> {
+async function serve(file: string, config: Config, { output }: Terminal): Promise<void> {
   const lines = new LogOutput(output);
   const format = config.log.format === 'auto' ? autoFormat(output) : config.log.format;
   const log = makeLog({ level: config.log.level, format, colour: wantsColour(output) }, lines);
@@ -76,7 +77,7 @@ async function serve(config: Config, { output }: Terminal): Promise<void> {
     observe({ event: 'configWarning', line, setting, detail: message });
   }
   try {
-    await run(config, { observe, metrics, throttle });
+    await run(file, config, { observe, metrics, throttle });
   } finally {
     await lines.flush(FLUSH_MS);
   }
@@ -88,7 +89,7 @@ interface Running {
   readonly throttle: Throttle | undefined;
 }
 
-async function run(config: Config, { observe, metrics, throttle }: Running): Promise<void> {
+async function run(file: string, config: Config, { observe, metrics, throttle }: Running): Promise<void> {
   const { settings, stopMs } = config;
   using signal = stopSignal();
   await using directories = openDirectories(config.directories, settings, observe);
@@ -104,7 +105,11 @@ async function run(config: Config, { observe, metrics, throttle }: Running): Pro
   });
   metrics.watchConnections(() => proxy.connections());
   metrics.watchAnswers(() => directories.answers());
-  using _ = onHangup(() => void proxy.reloadCertificates());
+  const reload = new Reload(config, { load: () => loadConfig(file), proxy, observe });
+  using _ = onHangup(() => {
+    reload.run();
+    void proxy.reloadCertificates();
+  });
   let stopping = false;
   const view: AdminView = {
     metrics,

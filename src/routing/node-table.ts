@@ -62,24 +62,31 @@ interface Rows {
 
 /**
  * The nodes that we may dial, by name or by a pattern that allows names, and the groups of them. All else is refused.
- * The rows of the configuration stay; other sources may replace theirs at any time.
+ * Those of the configuration go before those of other sources; each may be replaced at any time.
  */
 export class NodeTable {
-  readonly #configured: Rows;
-  readonly #sources = new Map<string, { readonly rows: TableRows; readonly clashes: ReadonlySet<string> }>();
+  #configured: Rows;
+  readonly #sources = new Map<string, { readonly rows: TableRows; clashes: ReadonlySet<string> }>();
   readonly #listeners = new Set<(change: TableChange) => void>();
   readonly #awaited = new Set<string>();
   #rows: Rows;
 
   /** @throws {Error} when a node's trust needs TLS and the node has none. */
   constructor(nodes: readonly NodeSettings[], groups: readonly GroupSettings[] = []) {
-    const rows = nodes.map(toRow);
-    this.#configured = {
-      nodes: new Map(rows.map((row) => [row.settings.name.toLowerCase(), row])),
-      patterns: rows.filter(({ settings }) => settings.name.includes('*')),
-      groups: new Map(groups.map((group) => [group.name.toLowerCase(), group])),
-    };
+    this.#configured = rowsOf(nodes.map(toRow), groups);
     this.#rows = this.#configured;
+  }
+
+  /**
+   * Puts other rows in the place of the configuration's.
+   * @throws {Error} when a node's trust needs TLS and the node has none; the rows stay as they were then.
+   */
+  reconfigure(nodes: readonly NodeSettings[], groups: readonly GroupSettings[] = []): void {
+    const rows = nodes.map((settings) => this.#rowOf(settings.name.toLowerCase(), settings));
+    this.#configured = rowsOf(rows, groups);
+    const merged = this.#merge(this.#sources);
+    for (const [source, known] of this.#sources) known.clashes = merged.clashes.get(source) ?? new Set();
+    this.#take(merged.rows);
   }
 
   /** @returns `undefined` for a name that is neither in the table nor allowed by a pattern, and for a group's. */
@@ -134,11 +141,9 @@ export class NodeTable {
     const others = new Map(this.#sources).set(source, { rows, clashes: new Set() });
     const merged = this.#merge(others);
     const clashes = merged.clashes.get(source) ?? new Set();
-    const change = changeBetween(this.#rows, merged.rows);
     this.#sources.set(source, { rows, clashes });
     this.#awaited.delete(source);
-    this.#rows = merged.rows;
-    if (change !== undefined) for (const listener of this.#listeners) listener(change);
+    this.#take(merged.rows);
     return [...clashes].filter((name) => before?.clashes.has(name) !== true);
   }
 
@@ -146,6 +151,12 @@ export class NodeTable {
   onChange(listener: (change: TableChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #take(rows: Rows): void {
+    const change = changeBetween(this.#rows, rows);
+    this.#rows = rows;
+    if (change !== undefined) for (const listener of this.#listeners) listener(change);
   }
 
   #merge(sources: ReadonlyMap<string, { readonly rows: TableRows }>) {
@@ -173,12 +184,31 @@ export class NodeTable {
     return { rows: { nodes, patterns, groups }, clashes };
   }
 
-  /** A row that says nothing new is kept, with what was derived for its node; keys are the configuration's anyway. */
+  /** A row that says nothing new is kept, with what was derived for its node. */
   #rowOf(name: string, settings: NodeSettings): Row {
     const before = this.#rows.nodes.get(name);
-    return before !== undefined && isDeepStrictEqual(before.settings, settings) ? before : toRow(settings);
+    return before !== undefined && isSame(before.settings, settings) ? before : toRow(settings);
   }
 }
+
+function rowsOf(rows: readonly Row[], groups: readonly GroupSettings[]): Rows {
+  return {
+    nodes: new Map(rows.map((row) => [row.settings.name.toLowerCase(), row])),
+    patterns: rows.filter(({ settings }) => settings.name.includes('*')),
+    groups: new Map(groups.map((group) => [group.name.toLowerCase(), group])),
+  };
+}
+
+function isSame(one: NodeSettings, other: NodeSettings): boolean {
+  // A secret shows nothing of itself, to comparisons neither.
+  return isDeepStrictEqual(one, other) && keyOf(one).equals(keyOf(other));
+}
+
+function keyOf({ trust }: NodeSettings): Buffer {
+  return 'key' in trust ? trust.key.octets : NO_KEY;
+}
+
+const NO_KEY = Buffer.alloc(0);
 
 /** A name as the table has it. */
 function plain(name: string): string {

@@ -11,6 +11,8 @@ import { resetAtOnce } from '../support/sockets.ts';
 import { Wire } from '../support/wire.ts';
 
 const STORM = 2000;
+/** What is said to who is right, and whose home is unknown. */
+const HOMELESS = { imap: /\[CONTACTADMIN\]/, pop3: /\[SYS\/PERM\]/ } as const;
 const DESCRIPTORS = 4096;
 /** Of about a hundred. */
 const LAST = 6;
@@ -191,6 +193,28 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
     );
   });
 
+  it('F38 F39 goes on while a new node is taken into the configuration, and a broken one is not', async () => {
+    const listeners = clusterConfig(cluster()).listeners.filter((one) => isOf(one, protocol));
+    const started = clusterConfig(cluster(), { listeners, nodes: [clusterNode(cluster(), 'node-a')] });
+    const both = { ...started, nodes: [clusterNode(cluster(), 'node-a'), clusterNode(cluster(), 'node-b')] };
+    await using proxy = await RunningProxy.start(started);
+    await using wire = await liveSession(proxy, protocol, 'alice');
+    await expect(liveSession(proxy, protocol, 'bob')).rejects.toThrow(HOMELESS[protocol]);
+
+    proxy.reload({ ...both, times: { node: 'soon' } });
+    const refused = await proxy.event('configRefused');
+    await expect(liveSession(proxy, protocol, 'bob')).rejects.toThrow(HOMELESS[protocol]);
+    proxy.reload(both);
+    const read = await proxy.event('configRead');
+    await using next = await liveSession(proxy, protocol, 'bob');
+
+    expect(refused).toMatchObject({ level: 'error', detail: expect.stringContaining('times.node') });
+    expect(read).toMatchObject({ changed: 'nodes' });
+    expect(await firstSubject(protocol, next)).toBe('on node-b');
+    expect(await firstSubject(protocol, wire)).toBe('on node-a');
+    expect(proxy.log.filter(({ event }) => event === 'sessionEnd' || event === 'bug')).toEqual([]);
+  });
+
   it('F40 F41 outlives the first SIGTERM, which nobody new does, and ends at the second', async () => {
     await using here = await beside();
     await using waiting = await greeted(here.proxy, protocol);
@@ -205,6 +229,10 @@ describe.each(['imap', 'pop3'] as const)('a session by %s', (protocol) => {
     expect(await wire.closed()).toBe('');
   });
 });
+
+function isOf(listener: unknown, protocol: string): boolean {
+  return (listener as { readonly protocol: string }).protocol === protocol;
+}
 
 /** Sets how many files the proxy may open from now on; what is open stays. */
 function limitDescriptors({ pid }: RunningProxy, soft: number): void {

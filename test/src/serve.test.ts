@@ -94,6 +94,32 @@ describe('homing serve', () => {
     await once(child, 'exit');
   });
 
+  it('F38 F39 reads its configuration at SIGHUP, and takes it whole or not at all', {
+    timeout: 20_000,
+  }, async () => {
+    const { child, line, lines } = serve(CONFIG);
+    await line('adminListening');
+    const more = CONFIG.replace('nodes:\n', 'nodes:\n  - { name: new.example.org, kind: dovecot }\n');
+
+    folder.write('serve.yaml', `${more}limits: { connections: many }\n`);
+    child.kill('SIGHUP');
+    const refused = await line('configRefused');
+    folder.write('serve.yaml', more);
+    child.kill('SIGHUP');
+    const read = await line('configRead');
+    folder.write('serve.yaml', `${more}limits: { connections: 7 }\n`);
+    child.kill('SIGHUP');
+    while (!lines.some(({ needsRestart }) => needsRestart === 'limits'))
+      await once(child.stdout ?? child, 'data');
+    child.kill('SIGTERM');
+    const [code] = await once(child, 'exit');
+
+    expect(refused).toMatchObject({ level: 'error', detail: expect.stringContaining('limits.connections') });
+    expect(read).toMatchObject({ level: 'info', changed: 'nodes' });
+    expect(lines.find(({ needsRestart }) => needsRestart === 'limits')).toMatchObject({ level: 'warn' });
+    expect(code).toBe(0);
+  });
+
   it('A31 does not start with an inspector, which would open its secrets', { timeout: 20_000 }, async () => {
     const path = folder.write('serve.yaml', CONFIG);
     const child = spawn(

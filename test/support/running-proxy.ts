@@ -34,6 +34,7 @@ export type TlsMode = 'none' | 'starttls' | 'implicit';
 
 const PROTOCOLS = ['imap', 'pop3', 'sieve'] as const;
 const TLS_MODES: readonly TlsMode[] = ['none', 'starttls', 'implicit'];
+const CONFIG_FILE = 'homing.yaml';
 const START_MS = 15_000;
 const LOG_MS = 10_000;
 
@@ -135,7 +136,7 @@ export class RunningProxy implements AsyncDisposable {
    */
   static async start(config: ConfigFile, nodeOptions: readonly string[] = []): Promise<RunningProxy> {
     const directory = mkdtempSync(join(tmpdir(), 'homing-test-'));
-    const file = join(directory, 'homing.yaml');
+    const file = join(directory, CONFIG_FILE);
     writeFileSync(file, stringify(config));
     const child = spawn(process.execPath, [...nodeOptions, 'src/main.ts', 'serve', '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -189,6 +190,15 @@ export class RunningProxy implements AsyncDisposable {
       throw new Error(`${others.length + 1} lines of ${event} ${JSON.stringify(values)}:\n${this.output}`);
     }
     return line;
+  }
+
+  /** Writes another configuration in the place of the one it was started with, and has it read. */
+  reload(config: ConfigFile | string): void {
+    writeFileSync(
+      join(this.#directory, CONFIG_FILE),
+      typeof config === 'string' ? config : stringify(config),
+    );
+    this.#process.kill('SIGHUP');
   }
 
   /** Sends a signal and gives the exit code. */
