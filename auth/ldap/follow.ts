@@ -84,7 +84,6 @@ class LdapFollower {
   readonly #entries: FollowedEntries;
   /** `undefined` where the next synchronisation has to start anew. */
   #place: SyncPlace | undefined;
-  #poller: Poller | undefined;
   /** URL of the server that told of changes last. */
   #followed: string | undefined;
   #following: 'sync' | 'poll' | undefined;
@@ -157,7 +156,10 @@ class LdapFollower {
   }
 
   async #followOn(connection: LdapConnection, url: string, signal: AbortSignal): Promise<string> {
-    const { mode } = this.#options;
+    const { mode, schema, timestamp, operationMs } = this.#options;
+    const terms = { schema, entries: this.#entries, changes: this.#changes, timestamp, operationMs };
+    // Of this connection alone: behind the same name, too, another server may have changes earlier or later.
+    const poller = new Poller(terms);
     for (;;) {
       const refusal = mode === 'poll' ? undefined : await this.#syncIfOffered(connection, url, signal);
       if (refusal?.offered === true || (refusal !== undefined && mode === 'sync')) {
@@ -165,7 +167,7 @@ class LdapFollower {
       }
       const detail = refusal === undefined ? url : `${url}: ${refusal.detail}`;
       // Behind it synchronisation is tried again: a replica that was empty, as one, begins to offer it.
-      await this.#pollUntilCheck(connection, { url, detail }, signal);
+      await this.#pollUntilCheck(() => poller.poll(connection, signal), { url, detail }, signal);
       if (signal.aborted) {
         return 'stopped';
       }
@@ -235,15 +237,13 @@ class LdapFollower {
 
   /** Polls until everything is to be in doubt again, as what is gone does not show, or until it is stopped. */
   async #pollUntilCheck(
-    connection: LdapConnection,
+    poll: () => Promise<void>,
     { url, detail }: { readonly url: string; readonly detail: string },
     signal: AbortSignal,
   ): Promise<void> {
-    const { schema, timestamp, pollMs, recheckMs, operationMs } = this.#options;
-    const terms = { schema, entries: this.#entries, changes: this.#changes, timestamp, operationMs };
-    this.#poller ??= new Poller(terms);
+    const { pollMs, recheckMs } = this.#options;
     for (let sinceCheck = 0; sinceCheck < recheckMs; sinceCheck += pollMs) {
-      await this.#poller.poll(connection, signal);
+      await poll();
       this.#going('poll', detail, url);
       if (!(await pause(pollMs, signal))) {
         return;

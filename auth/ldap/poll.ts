@@ -24,12 +24,15 @@ export interface PollTerms {
 const MAX_CHANGES = 1000;
 /** A replica gets changes with the time when the master made them. */
 const OVERLAP_SECONDS = 60;
+/** Where times are of the future, so much is asked for again: the directory's clock may be behind ours. */
+const FUTURE_OVERLAP_SECONDS = 300;
 /** The last second of the year 9999: four digits are all that a timestamp has. */
 const LAST_SECOND = 253_402_300_799;
 
 /**
- * Asks a server which entries changed since it was asked last. All times are the server's: those of the entries
- * themselves, as no clock is sure to be the same as the directory's.
+ * Asks one server which entries changed since it was asked last. All times are those of the entries themselves, as no
+ * clock is sure to be the same as the directory's; but for those that are ahead of ours: where a clock was once, all that
+ * changes behind it would come before them.
  */
 export class Poller {
   readonly #terms: PollTerms;
@@ -53,7 +56,7 @@ export class Poller {
       return;
     }
     const found: Entry[] = [];
-    const since = Math.max(0, this.#latest - OVERLAP_SECONDS);
+    const since = beginningOf(this.#latest);
     const query = { since, sizeLimit: MAX_CHANGES, attributes: this.#attributes() };
     const result = await this.#ask(connection, query, (entry) => found.push(entry), signal);
     if (result.code !== LDAP_CODE.success) {
@@ -134,4 +137,11 @@ export class Poller {
     }
     return isEnough ? { ...result, code: LDAP_CODE.sizeLimitExceeded } : result;
   }
+}
+
+/** Where to ask from. @param latest the time of the latest change that is known. All in seconds since 1970. */
+function beginningOf(latest: number): number {
+  const now = Math.floor(Date.now() / 1000);
+  const isFuture = latest > now + OVERLAP_SECONDS;
+  return Math.max(0, isFuture ? now - FUTURE_OVERLAP_SECONDS : latest - OVERLAP_SECONDS);
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { schemaOptions } from '../../../auth/entries/presets.ts';
 import { compileSchema } from '../../../auth/entries/schema.ts';
 import type { LdapFollowTerms } from '../../../auth/ldap/follow.ts';
@@ -281,6 +281,42 @@ describe('following by polling', () => {
       'uid=bob,dc=x',
     ]);
     expect(changes.states[0]?.detail).toBe('ldap://scripted: no content synchronisation is offered');
+  });
+
+  it('tells of changes though entries have times of the future, of when a clock was ahead', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-01-01T12:00:00Z') });
+    onTestFinished(() => void vi.useRealTimers());
+    const entries = new Map([
+      ['ahead', '20270101000000Z'],
+      ['old', '20251231235959Z'],
+    ]);
+    await using changes = await follow(polled(entries));
+    await changes.next((change) => change.kind === 'changed' && change.entry === 'uid=ahead,dc=x');
+
+    // The clock of the directory is right again, or a little behind.
+    entries.set('bob', '20260101115800Z');
+
+    await changes.next((change) => change.kind === 'changed' && change.entry === 'uid=bob,dc=x');
+    expect(changes.all.map((change) => (change.kind === 'changed' ? change.entry : change.kind))).toEqual([
+      'doubtful',
+      'uid=ahead,dc=x',
+      'uid=bob,dc=x',
+    ]);
+  });
+
+  it('tells of changes that another server gets later than the one before it, and doubts what it may have', async () => {
+    const entries = new Map([['ann', '20010101120000Z']]);
+    await using first = await ScriptedLdap.start(polled(new Map([['zoe', '20010101123000Z']])));
+    await using changes = await follow(polled(entries), {}, first);
+    await changes.next((change) => change.kind === 'changed' && change.entry === 'uid=zoe,dc=x');
+    const told = changes.all.length;
+    await first.stop();
+    await changes.next((change) => changes.all.indexOf(change) >= told && change.kind === 'doubtful');
+    await changes.next((change) => change.kind === 'changed' && change.entry === 'uid=ann,dc=x');
+
+    entries.set('bob', '20010101121000Z');
+
+    await changes.next((change) => change.kind === 'changed' && change.entry === 'uid=bob,dc=x');
   });
 
   it('doubts everything when there are more changes than the server gives', async () => {
