@@ -1,6 +1,7 @@
 /** Nodes and groups as entries of a directory have them. */
 import { type Entry, valuesOf } from '../../auth/entries/entry.ts';
 import { needsTls, type Trust } from '../../auth/trust.ts';
+import { PROTOCOLS } from '../protocols.ts';
 import { hostPattern, isHostName } from '../routing/node-table.ts';
 import type { GroupMember, GroupSettings, NodeSettings, NodeTls } from '../settings.ts';
 import { defaultRequires, defaultTrust, portsOf } from './nodes.ts';
@@ -157,12 +158,19 @@ function trustOf(
 function saidPorts(entry: Entry, { attributes, services }: NodeEntryTerms): Record<string, number> {
   const said: Record<string, number> = {};
   for (const value of valuesOf(entry, attributes.ports)) {
-    const [, service = '', digits] = /^([a-z0-9]+)[ :=]+(\d{1,5})$/i.exec(value.trim()) ?? [];
+    const [, word = '', digits] = /^([a-z0-9]+)[ :=]+(\d{1,5})$/i.exec(value.trim()) ?? [];
     const port = Number(digits);
     if (!(port >= 1 && port <= 65_535)) {
       throw new EntryRefused(`${attributes.ports}: ${shown(value)} is not as "${services[0] ?? 'imap'} 993"`);
     }
-    said[service.toLowerCase()] = port;
+    const service = word.toLowerCase();
+    if (!PROTOCOLS.has(service)) {
+      const known = [...PROTOCOLS.keys()].join(', ');
+      throw new EntryRefused(`${attributes.ports}: there is no service ${shown(word)}, but ${known}`);
+    }
+    if (said[service] !== undefined)
+      throw new EntryRefused(`${attributes.ports}: ${service} has several ports`);
+    said[service] = port;
   }
   return said;
 }

@@ -39,7 +39,7 @@ export const nodesFromSchema = z.strictObject({
   allow: z
     .array(nodeSchema.shape.name)
     .min(1)
-    .describe('hosts that an entry may name; a * stands for one label or part of one'),
+    .describe('hosts that an entry may name, on any port; a * stands for one label or part of one'),
   defaults: z
     .strictObject(defaults)
     .describe('settings of each node, as below nodes; its entry may say others, but none that is weaker'),

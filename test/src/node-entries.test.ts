@@ -121,6 +121,12 @@ describe('nodes and groups in entries', () => {
     ["a trust that tells users' passwords", { homingTrust: ['replay'] }, 'tells a password'],
     ['a state that there is not', { homingState: ['off'] }, '"off" is not one of up, draining, down'],
     ['a port beyond all', { homingPort: ['imap 65536'] }, '"imap 65536" is not as "imap 993"'],
+    [
+      'a port of no service',
+      { homingPort: ['imaps 993'] },
+      'there is no service "imaps", but imap, pop3, sieve',
+    ],
+    ['two ports of one service', { homingPort: ['imap 143', 'IMAP 993'] }, 'imap has several ports'],
     ['a weight of nothing', { homingWeight: ['0'] }, 'is no number above 0'],
     ['a member twice', { homingMember: ['a', 'A weight=2'] }, 'a node is a member once'],
     ['a member with a wrong word', { homingMember: ['a wait=2'] }, 'is not as "node-a"'],
