@@ -31,11 +31,15 @@ export function startProbes(
   if (probe === 'off') return undefined;
   return new Probes({
     breakers,
-    always: () => (all ? nodes.all.flatMap(portsOf) : []),
+    always: () => (all ? nodes.all.filter(isWanted).flatMap(portsOf) : []),
     everyMs,
     probeMs: connectMs,
     check: (place, signal) => probeNode(place, { probe, ways, signal }),
   });
+}
+
+function isWanted({ settings }: KnownNode): boolean {
+  return settings.state !== 'down';
 }
 
 function portsOf(node: KnownNode): readonly DownNode[] {

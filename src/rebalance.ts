@@ -51,8 +51,10 @@ export class Rebalance implements Disposable {
     this.#queue(this.#terms.sessions);
   };
 
-  /** A node may be given users again. */
+  /** A node may be given users again, as far as its health goes. */
   returned(node: string): void {
+    const known = this.#terms.nodes.find(node);
+    if (known === undefined || (known.settings.state ?? 'up') !== 'up') return;
     this.#left.delete(node);
     this.#returned.add(node);
     this.#queue(this.#terms.sessions);

@@ -1,4 +1,5 @@
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
+import { Recent } from '../../auth/recent.ts';
 import type { NodeState, Observer } from '../events.ts';
 import { Breaker, type Trial } from './breaker.ts';
 import type { Attempt, NodeWatch, Stage } from './node-health.ts';
@@ -8,6 +9,9 @@ import type { KnownNode, TableChange } from './node-table.ts';
 const MAX_BREAKERS = 10_000;
 /** For so long a node that is down is remembered, though nobody has wanted it. */
 const FORGET_MS = 3_600_000;
+
+/** No attempt takes so long. */
+const ATTEMPT_MS = 600_000;
 
 /** What the node itself is to blame for, or the way to it; never what a user did. */
 const NODE_FAILED: ReadonlySet<Reason> = new Set(['nodeUnreachable', 'nodeTlsFailed', 'nodeBrokeProtocol']);
@@ -36,11 +40,14 @@ export class Breakers implements NodeWatch {
   readonly #retryMs: number;
   readonly #now: () => number;
   readonly #all = new Map<string, DownNode & { readonly breaker: Breaker; wantedMs: number }>();
+  /** When names came to stand for another server; what began before tells of the old one. */
+  readonly #replacedMs: Recent<number>;
 
   constructor({ observe, retryMs, now = () => performance.now() }: BreakersOptions) {
     this.#observe = observe;
     this.#retryMs = retryMs;
     this.#now = now;
+    this.#replacedMs = new Recent(MAX_BREAKERS, now);
   }
 
   usable(node: KnownNode, service: string): boolean {
@@ -67,13 +74,20 @@ export class Breakers implements NodeWatch {
   }
 
   /** Listens to the node table: what was learned of a server says nothing of the one in its place. */
-  readonly nodesChanged = ({ replaced }: TableChange): void => {
-    const names = new Set(replaced);
+  readonly nodesChanged = ({ replaced, states }: TableChange): void => {
+    const takenDown = states.filter(({ after }) => after === 'down').map(({ node }) => node);
+    const names = new Set([...replaced, ...takenDown]);
+    for (const name of names) this.#replacedMs.set(name, this.#now(), ATTEMPT_MS);
     for (const [key, { breaker, node, service }] of this.#all) {
       if (!names.has(node.name)) continue;
       this.#all.delete(key);
-      if (breaker.isOpen)
-        this.#tell('forgotten', { node, service }, 'it is gone, or another way leads there now');
+      if (breaker.isOpen) {
+        this.#tell(
+          'forgotten',
+          { node, service },
+          'it is gone or taken down, or another way leads there now',
+        );
+      }
     }
   };
 
@@ -100,15 +114,20 @@ export class Breakers implements NodeWatch {
     return {
       succeeded: () => {
         trial?.end(this.#now());
-        this.#succeeded(place, user === undefined ? 'probe' : 'login');
+        if (!this.#isOfOld(place, startedMs)) this.#succeeded(place, user === undefined ? 'probe' : 'login');
       },
       failed: (failure, stage) => {
         trial?.end(this.#now());
+        if (this.#isOfOld(place, startedMs)) return;
         if (NODE_FAILED.has(failure.reason)) this.#failed(place, failure, { startedMs, user, stage });
         else this.#succeeded(place, 'login');
       },
       abandoned: () => trial?.giveBack(),
     };
+  }
+
+  #isOfOld({ node }: DownNode, startedMs: number): boolean {
+    return startedMs < (this.#replacedMs.get(node.name) ?? startedMs);
   }
 
   #succeeded(place: DownNode, by: 'login' | 'probe'): void {

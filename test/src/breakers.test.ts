@@ -306,6 +306,34 @@ describe('Breakers', () => {
     expect(bench.states).toEqual(['down', 'forgotten']);
   });
 
+  it('neither counts nor tries a node that is taken down', () => {
+    const bench = new Bench();
+    bench.failOften();
+
+    bench.breakers.nodesChanged({
+      states: [{ node: 'node-a.example.org', before: 'up', after: 'down' }],
+      replaced: [],
+      placesMoved: false,
+    });
+
+    expect(bench.breakers.down()).toEqual([]);
+    expect(bench.states).toEqual(['down', 'forgotten']);
+  });
+
+  it('learns nothing of a node from what began at the one before it', () => {
+    const bench = new Bench();
+    const old = [bench.begin(), bench.begin(), bench.begin()];
+    const well = bench.begin();
+    bench.nowMs += 1;
+    bench.breakers.nodesChanged({ states: [], replaced: ['node-a.example.org'], placesMoved: false });
+    for (const attempt of old) attempt.failed(new LoginFailure('nodeUnreachable', 'late'), 'connecting');
+    expect(bench.events).toEqual([]);
+    bench.failOften();
+    well.succeeded();
+
+    expect(bench.isUsable).toBe(false);
+  });
+
   it('remembers ten thousand nodes and no more, the down ones among them', () => {
     const bench = new Bench();
     bench.failOften();

@@ -220,6 +220,29 @@ describe('sessions when nodes change', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it.each(['draining', 'down'] as const)(
+    'leave a node that is %s, though its failures are forgotten',
+    (state) => {
+      const { rebalance, set, begin, ends } = start();
+      begin('a');
+      set(state);
+      rebalance.returned('a');
+      vi.advanceTimersByTime(1000);
+
+      expect(ends).toEqual(['u1 drained within 60000']);
+    },
+  );
+
+  it('leave a node that is gone, though its failures are forgotten', () => {
+    const { nodes, rebalance, begin, ends } = start();
+    begin('a');
+    nodes.replace('test', { nodes: [node('b')] });
+    rebalance.returned('a');
+    vi.advanceTimersByTime(1000);
+
+    expect(ends).toEqual(['u1 drained within 60000']);
+  });
+
   it('stay when they are over', () => {
     const { set, begin, ends } = start();
     const session = begin('a');
