@@ -1,15 +1,19 @@
 import { LoginFailure, type Reason } from '../auth/failure.ts';
 import type { NodeSession } from '../protocols/protocol.ts';
 import { Referral } from '../protocols/referral.ts';
-import { type HomeLogin, type HomeTerms, type Turn, tryMember } from './member-login.ts';
+import { type HomeLogin, type HomeTerms, NotReached, type Turn, tryMember } from './member-login.ts';
 import type { KnownNode } from './routing/node-table.ts';
 import type { Home, Member } from './routing/route.ts';
 import type { NodeSettings } from './settings.ts';
+
+/** How a user came to a node: as planned, since the way to a better one failed, or as a node referred him there. */
+export type WayHome = 'planned' | 'detour' | 'referred';
 
 /** A home that let the user in. */
 export interface OpenHome {
   readonly node: KnownNode;
   readonly session: NodeSession;
+  readonly way: WayHome;
 }
 
 /** So often a user is referred on; each costs a part of the time of the node phase. */
@@ -41,15 +45,18 @@ export async function openHome(
   abandoned: AbortSignal,
 ): Promise<OpenHome> {
   const endMs = performance.now() + terms.times.nodeMs;
+  let planned: WayHome = 'planned';
   for (const [index, member] of members.entries()) {
     const spare = index < members.length - 1;
     try {
-      return await openOrFollow(member, login, terms, { endMs, spare, abandoned });
+      const { node, session } = await openOrFollow(member, login, terms, { endMs, spare, abandoned });
+      return { node, session, way: node === member.node ? planned : 'referred' };
     } catch (error) {
       const failure = failureOf(error);
       if (!spare || abandoned.aborted || !otherMayDo(member, failure)) {
         throw failure;
       }
+      if (failure.cause instanceof NotReached) planned = 'detour';
       login.onFailure(member.node, failure);
     }
   }
@@ -62,7 +69,7 @@ async function openOrFollow(
   login: HomeLogin,
   terms: HomeTerms,
   turn: Turn,
-): Promise<OpenHome> {
+): Promise<Omit<OpenHome, 'way'>> {
   const visited = new Set<string>();
   for (let member = first; ; ) {
     try {

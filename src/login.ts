@@ -7,9 +7,9 @@ import type { LoginContext, LoginGuard } from '../auth/directory.ts';
 import { LoginFailure, type Reason } from '../auth/failure.ts';
 import { FRESH_MS, type Proof } from '../auth/sasl.ts';
 import type { Secret } from '../auth/secret.ts';
-import type { LoginAttempt, MailProtocol, NodeSession, Origin } from '../protocols/protocol.ts';
+import type { LoginAttempt, MailProtocol, Origin } from '../protocols/protocol.ts';
 import type { Hold } from './hold.ts';
-import { openHome } from './home.ts';
+import { type OpenHome, openHome } from './home.ts';
 import type { HomeTerms } from './member-login.ts';
 import type { KnownNode, NodeTable } from './routing/node-table.ts';
 import { type Home, planRoute } from './routing/route.ts';
@@ -82,7 +82,7 @@ export async function takeHome(
   connection: LoginConnection,
   terms: LoginTerms,
   findings: Findings,
-): Promise<NodeSession> {
+): Promise<OpenHome> {
   const admitted = await admit(attempt, connection, terms, findings);
   const { account, unverified } = admitted;
   const { protocol, client, listener, report } = connection;
@@ -108,7 +108,7 @@ export async function takeHome(
   try {
     const home = await openHome(members, login, terms, attempt.abandoned);
     nameNode(findings, home.node);
-    return home.session;
+    return home;
   } catch (error) {
     throw unverified ? asWrongPassword(error) : error;
   } finally {

@@ -56,10 +56,17 @@ interface StagedTurn extends Turn {
   readonly enter: (stage: Stage) => void;
 }
 
+/** The login did not get as far as the node: that says nothing of its user. */
+export class NotReached extends LoginFailure {
+  constructor(cause: LoginFailure) {
+    super(cause.reason, cause.message, { cause });
+  }
+}
+
 /** Below this, a node that answered late is not to blame: the members before it took the time. */
 const FAIR_MS = 1000;
 
-/** Logs the user in at one member, and has its health learn from it. @throws {LoginFailure} */
+/** Logs the user in at one member, and has its health learn from it. @throws {LoginFailure} `NotReached` among others. */
 export async function tryMember(
   member: Member,
   login: HomeLogin,
@@ -79,7 +86,7 @@ export async function tryMember(
   } catch (error) {
     const isLesson = isFair && !turn.abandoned.aborted;
     learn(attempt, isLesson ? error : undefined, stage);
-    throw error;
+    throw error instanceof LoginFailure && stage !== 'loggingIn' ? new NotReached(error) : error;
   }
 }
 

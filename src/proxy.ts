@@ -55,6 +55,9 @@ export interface ProxyParts {
   readonly resources?: Readings;
 }
 
+/** A node must have worked for the time of so many trials before users are brought back. */
+const SETTLING_TRIALS = 6;
+
 const LOGINS_ALONE: HealthSettings = { probe: 'off', everyMs: 5000, all: false };
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
@@ -85,7 +88,14 @@ export async function startProxy(
   const readings = resources ?? readingsOf(limits.memory);
   const shortage = starting.use(new Shortage({ readings, open: () => sessions.size, observe }));
   const acting = starting.use(
-    actOnChanges(settings, { sessions: userSessions, nodes, health: breakers, observe, following }),
+    actOnChanges(settings, {
+      sessions: userSessions,
+      nodes,
+      health: breakers,
+      settleMs: SETTLING_TRIALS * health.everyMs,
+      observe,
+      following,
+    }),
   );
   const context = {
     authenticator,
@@ -101,6 +111,7 @@ export async function startProxy(
     userSessions,
     changes: acting.changes,
     hold: acting.hold,
+    rebalance: acting.rebalance,
     nodes,
     refreshNodes: directoryNodes && (() => directoryNodes.refresh()),
     health: breakers,

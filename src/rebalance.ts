@@ -19,6 +19,8 @@ export interface RebalanceTerms extends PlaceTerms {
   readonly perSecond: number;
   /** How long a session may go on that is to be moved; it ends as soon as it is quiet. */
   readonly withinMs: number;
+  /** Users are brought back to a node that has not failed for so long: one that comes and goes would shake them. */
+  readonly settleMs: number;
 }
 
 /**
@@ -30,6 +32,8 @@ export class Rebalance implements Disposable {
   readonly #waiting = new Set<UserSession>();
   readonly #left = new Set<string>();
   readonly #returned = new Set<string>();
+  readonly #strayed = new Set<UserSession>();
+  readonly #settling = new Map<string | UserSession, NodeJS.Timeout>();
   #arePlacesMoved = false;
   #perTick: number;
   #credit = 0;
@@ -43,7 +47,7 @@ export class Rebalance implements Disposable {
   /** Listens to the node table. */
   readonly nodesChanged = ({ states, placesMoved }: TableChange): void => {
     for (const { node, after } of states) {
-      if (after === 'up') this.returned(node);
+      if (after === 'up') this.#return(node);
       else this.#leave(node, after === 'draining' ? 0 : LEAVE_MS);
     }
     if (!placesMoved) return;
@@ -53,15 +57,39 @@ export class Rebalance implements Disposable {
 
   /** A node may be given users again, as far as its health goes. */
   returned(node: string): void {
-    const known = this.#terms.nodes.find(node);
-    if (known === undefined || (known.settings.state ?? 'up') !== 'up') return;
-    this.#left.delete(node);
-    this.#returned.add(node);
-    this.#queue(this.#terms.sessions);
+    this.#whenSettled(node, () => {
+      const known = this.#terms.nodes.find(node);
+      if (known !== undefined && (known.settings.state ?? 'up') === 'up') this.#return(node);
+    });
+  }
+
+  /** The way to the best node of a session failed once, of which nobody tells any more when it is there again. */
+  strayed(session: UserSession): void {
+    this.#whenSettled(session, () => {
+      this.#strayed.add(session);
+      this.#queue([session]);
+    });
   }
 
   [Symbol.dispose](): void {
+    for (const timer of this.#settling.values()) clearTimeout(timer);
+    this.#settling.clear();
     this.#stop();
+  }
+
+  #whenSettled(what: string | UserSession, act: () => void): void {
+    clearTimeout(this.#settling.get(what));
+    const settle = (): void => {
+      this.#settling.delete(what);
+      act();
+    };
+    this.#settling.set(what, setTimeout(settle, this.#terms.settleMs).unref());
+  }
+
+  #return(node: string): void {
+    this.#left.delete(node);
+    this.#returned.add(node);
+    this.#queue(this.#terms.sessions);
   }
 
   get #usualPerTick(): number {
@@ -92,10 +120,9 @@ export class Rebalance implements Disposable {
 
   #move(): void {
     this.#credit = Math.min(this.#credit + this.#perTick, Math.max(ONE, this.#perTick));
-    for (const session of this.#waiting.values().take(LOOKS)) {
+    const isDecided = ({ node, isOver }: UserSession): boolean => node !== undefined || isOver;
+    for (const session of this.#waiting.values().filter(isDecided).take(LOOKS)) {
       if (this.#credit < ONE) return;
-      const isUnderWay = session.node === undefined && !session.isOver;
-      if (isUnderWay) continue;
       this.#waiting.delete(session);
       const how = this.#whyMoved(session);
       if (how === undefined) continue;
@@ -111,19 +138,21 @@ export class Rebalance implements Disposable {
     this.#waiting.clear();
     this.#left.clear();
     this.#returned.clear();
+    this.#strayed.clear();
     this.#arePlacesMoved = false;
     this.#perTick = this.#usualPerTick;
     this.#credit = 0;
   }
 
   #whyMoved(session: UserSession): ProxyEnd | undefined {
-    const { node, service, homes, isOver } = session;
-    if (isOver || node === undefined) return undefined;
+    const { node, service, homes, isOver, isReferred } = session;
+    if (isOver || node === undefined || isReferred) return undefined;
     const { nodes, health } = this.#terms;
     const best = bestPlace(session, homes, this.#terms);
     if (best === undefined || best.name === node || !health.usable(best, service)) return undefined;
     if (this.#left.has(node)) return 'drained';
-    if (!this.#arePlacesMoved && !this.#returned.has(best.name)) return undefined;
+    const isMoved = this.#arePlacesMoved || this.#returned.has(best.name) || this.#strayed.has(session);
+    if (!isMoved) return undefined;
     // Where new logins fail, those that are in may still work.
     const current = nodes.find(node);
     return current !== undefined && health.usable(current, service) ? 'rebalanced' : undefined;

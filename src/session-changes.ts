@@ -4,7 +4,7 @@ import type { Delegation } from './delegation.ts';
 import type { Observer } from './events.ts';
 import type { Following } from './following.ts';
 import { Hold } from './hold.ts';
-import { Rebalance } from './rebalance.ts';
+import { Rebalance, type RebalanceTerms } from './rebalance.ts';
 import { Recheck } from './recheck.ts';
 import type { PlaceTerms } from './routing/place.ts';
 import type { SessionEndSettings, Settings } from './settings.ts';
@@ -18,7 +18,7 @@ const DEFAULT_ENDS: SessionEndSettings = {
   passwordChanged: false,
 };
 
-export interface SessionChangesTerms extends PlaceTerms {
+export interface SessionChangesTerms extends PlaceTerms, Pick<RebalanceTerms, 'settleMs'> {
   readonly sessions: UserSessions;
   readonly observe: Observer;
   /** Nobody tells of changes if it is left out. */
@@ -35,7 +35,7 @@ export interface SessionChanges extends Disposable {
 /** Begins to act on changes. */
 export function actOnChanges(
   { times, limits, endSessions = DEFAULT_ENDS }: Settings,
-  { sessions, nodes, health, observe, following }: SessionChangesTerms,
+  { sessions, nodes, health, settleMs, observe, following }: SessionChangesTerms,
 ): SessionChanges {
   const { directoryMs, holdMs = 0 } = times;
   const acting = new DisposableStack();
@@ -50,7 +50,7 @@ export function actOnChanges(
   const changes = new Changes({ sessions, settings: endSessions, recheck, nodes, health });
   const hold = new Hold({ holdMs, max: limits.held ?? Number.POSITIVE_INFINITY, directoryMs });
   const { movedWithinMs: withinMs, movedPerSecond: perSecond } = endSessions;
-  const rebalance = acting.use(new Rebalance({ sessions, nodes, health, perSecond, withinMs }));
+  const rebalance = acting.use(new Rebalance({ sessions, nodes, health, perSecond, withinMs, settleMs }));
   acting.defer(nodes.onChange(rebalance.nodesChanged));
   acting.use(following?.subscribe(changes.take));
   acting.use(following?.subscribe(hold.take));

@@ -9,6 +9,7 @@ import type { Observer } from './events.ts';
 import { contextOf, type LoginTerms } from './login.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { offerApop, offerMechanisms } from './mechanisms.ts';
+import type { Rebalance } from './rebalance.ts';
 import type { SessionReport } from './session-report.ts';
 import type { ListenerDomains } from './settings.ts';
 import type { Throttle } from './throttle/throttle.ts';
@@ -23,6 +24,8 @@ export interface SessionContext extends LoginTerms, Pick<MechanismParts, 'extern
   readonly waiting: Waiting;
   readonly userSessions: UserSessions;
   readonly changes: Changes;
+  /** Brings sessions home that are elsewhere; they stay there if it is left out. */
+  readonly rebalance?: Pick<Rebalance, 'strayed'>;
   /** Spreads what clients notice of a node's death; they all notice at once if it is left out. */
   readonly endSpread?: EndSpread;
 }

@@ -133,14 +133,15 @@ export class Session {
     const origin = { protocol, domains, client, listener, guard: watch };
     const connection = { ...origin, report, attemptNumber: this.#attempts, enter };
     try {
-      const node = await takeHome(attempt, connection, context, findings);
+      const { session: node, way } = await takeHome(attempt, connection, context, findings);
       opened.adopt(node.transport, (transport) => transport.destroy());
       const spread = context.endSpread?.enter(findings.node ?? '');
       counted.use(spread);
       const relay = new Relay(attempt.accept(node.welcome), node, context.times.halfCloseMs, spread);
       opened.move();
       earlyEnd.leaveBy(() => relay.end('stopping'));
-      session?.relayed(relay, findings.node ?? '');
+      session?.relayed(relay, findings.node ?? '', way);
+      if (session !== undefined && way === 'detour') context.rebalance?.strayed(session);
       return { relay, user: findings.user ?? '', node: findings.node ?? '', counted };
     } catch (error) {
       return failureOf(error, attempt.abandoned, this.#connection);

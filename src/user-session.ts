@@ -1,5 +1,6 @@
 import type { AdmittedAccount } from '../auth/authentication.ts';
 import type { Account, Directory } from '../auth/directory.ts';
+import type { WayHome } from './home.ts';
 import type { QuietEnds } from './quiet-ends.ts';
 import type { ProxyEnd, Relay } from './relay.ts';
 
@@ -33,6 +34,7 @@ export class UserSession implements Disposable {
   #node: string | undefined;
   #relay: Relay | undefined;
   #early: { readonly how: ProxyEnd; readonly withinMs: number } | undefined;
+  #isReferred = false;
   #isOver = false;
 
   constructor({ account, directory, delegate, service, ip }: SessionOwner, register: SessionRegister) {
@@ -74,13 +76,19 @@ export class UserSession implements Disposable {
     return this.#node;
   }
 
+  /** Whether a node sent the user there: he comes there again wherever his login goes first. */
+  get isReferred(): boolean {
+    return this.#isReferred;
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }
 
   /** The login succeeded. If it was to end meanwhile, it does so now. */
-  relayed(relay: Relay, node: string): void {
+  relayed(relay: Relay, node: string, way: WayHome = 'planned'): void {
     this.#relay = relay;
+    this.#isReferred = way === 'referred';
     this.#register.rename(this, () => {
       this.#node = node;
     });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Secret } from '../../auth/secret.ts';
+import type { WayHome } from '../../src/home.ts';
 import { Rebalance } from '../../src/rebalance.ts';
 import type { Relay } from '../../src/relay.ts';
 import { NodeTable } from '../../src/routing/node-table.ts';
@@ -52,11 +53,12 @@ function start(perSecond = 20) {
     health: { usable: ({ name }) => !broken.has(name) },
     perSecond,
     withinMs: 60_000,
+    settleMs: 30_000,
   });
   nodes.onChange(rebalance.nodesChanged);
   const ends: string[] = [];
   let count = 0;
-  const begin = (at: string | undefined, homes: readonly string[] = ['g']) => {
+  const begin = (at: string | undefined, homes: readonly string[] = ['g'], way: WayHome = 'planned') => {
     count += 1;
     const name = `u${count}`;
     const session = sessions.enter({
@@ -65,7 +67,7 @@ function start(perSecond = 20) {
       service: 'imap',
       ip: '192.0.2.1',
     });
-    if (at !== undefined) session.relayed({} as unknown as Relay, at);
+    if (at !== undefined) session.relayed({} as unknown as Relay, at, way);
     session.endQuietly = (how, withinMs) => void ends.push(`${name} ${how} within ${withinMs}`);
     return session;
   };
@@ -123,7 +125,9 @@ describe('sessions when nodes change', () => {
     begin('b');
     begin('b', ['b']);
     rebalance.returned('a');
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(29_000);
+    expect(ends).toEqual([]);
+    vi.advanceTimersByTime(2000);
 
     expect(ends).toEqual(['u2 rebalanced within 60000']);
   });
@@ -143,7 +147,7 @@ describe('sessions when nodes change', () => {
     begin('b');
     rebalance.returned('a');
     broken.add('a');
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(31_000);
 
     expect(ends).toEqual([]);
   });
@@ -153,9 +157,59 @@ describe('sessions when nodes change', () => {
     begin('a');
     broken.add('a');
     rebalance.returned('c');
+    vi.advanceTimersByTime(31_000);
+
+    expect(ends).toEqual([]);
+  });
+
+  it('stay while the better member comes and goes', () => {
+    const { rebalance, begin, ends } = start();
+    begin('b');
+    for (let count = 0; count < 10; count += 1) {
+      rebalance.returned('a');
+      vi.advanceTimersByTime(20_000);
+    }
+    expect(ends).toEqual([]);
+    vi.advanceTimersByTime(11_000);
+
+    expect(ends).toEqual(['u1 rebalanced within 60000']);
+  });
+
+  it('go back when their login alone did not get through to the better member', () => {
+    const { rebalance, begin, ends } = start();
+    begin('b');
+    rebalance.strayed(begin('b'));
+    rebalance.strayed(begin('a'));
+    vi.advanceTimersByTime(31_000);
+
+    expect(ends).toEqual(['u2 rebalanced within 60000']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('stay where a node referred them', () => {
+    const { rebalance, set, begin, ends } = start();
+    begin('b', ['g'], 'referred');
+    begin('a', ['g'], 'referred');
+    rebalance.returned('a');
+    vi.advanceTimersByTime(31_000);
+    set('draining');
     vi.advanceTimersByTime(1000);
 
     expect(ends).toEqual([]);
+  });
+
+  it('go back when the better member returned while their login was under way, however many are', () => {
+    const { rebalance, begin, ends } = start();
+    for (let count = 0; count < 1000; count += 1) begin(undefined);
+    const session = begin(undefined);
+    rebalance.returned('a');
+    vi.advanceTimersByTime(31_000);
+    session.relayed({} as unknown as Relay, 'b');
+    vi.advanceTimersByTime(1000);
+
+    expect(ends).toEqual(['u1001 rebalanced within 60000']);
+    rebalance[Symbol.dispose]();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it.each(['draining', 'down'] as const)('leave a node that is %s when their login is done', (state) => {
@@ -238,7 +292,7 @@ describe('sessions when nodes change', () => {
     begin('a');
     nodes.replace('test', { nodes: [node('b')] });
     rebalance.returned('a');
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(31_000);
 
     expect(ends).toEqual(['u1 drained within 60000']);
   });

@@ -10,6 +10,7 @@ import { openHome } from '../../src/home.ts';
 import { NodeTable } from '../../src/routing/node-table.ts';
 import { planRoute } from '../../src/routing/route.ts';
 import type { NodeSettings } from '../../src/settings.ts';
+import { freePorts } from '../support/ports.ts';
 import { ScriptedServer } from '../support/scripted-server.ts';
 import { TIMES } from '../support/settings.ts';
 
@@ -53,7 +54,11 @@ function settings(
   };
 }
 
-async function opened(protocol: MailProtocol, rows: readonly NodeSettings[]) {
+async function opened(
+  protocol: MailProtocol,
+  rows: readonly NodeSettings[],
+  members: readonly string[] = ['old.example.org'],
+) {
   const nodes = new NodeTable(rows);
   const plan = (homes: readonly string[]) =>
     planRoute({ name: 'u', entry: 'uid=u', homes, forwarded: new Map(), bar: undefined }, protocol.name, {
@@ -67,14 +72,9 @@ async function opened(protocol: MailProtocol, rows: readonly NodeSettings[]) {
     refer: (name: string) => plan([name])[0],
     onFailure: () => undefined,
   };
-  const home = await openHome(
-    plan(['old.example.org']),
-    login,
-    { times: TIMES, leadsToUs: () => false },
-    NEVER,
-  );
+  const home = await openHome(plan(members), login, { times: TIMES, leadsToUs: () => false }, NEVER);
   home.session.transport.destroy();
-  return home.node.name;
+  return `${home.node.name}, ${home.way}`;
 }
 
 describe('a node that refers a user to another one', () => {
@@ -92,7 +92,7 @@ describe('a node that refers a user to another one', () => {
       settings('new.example.org', service, now.port),
     ]);
 
-    expect(name).toBe('new.example.org');
+    expect(name).toBe('new.example.org, referred');
   });
 
   it('H9 X5 is followed to no host that is not in the table', async () => {
@@ -158,5 +158,28 @@ describe('hostOfReferral', () => {
   it('A16 takes no time for a long one', () => {
     expect(hostOfReferral(`imap://${'@'.repeat(60_000)}`)).toBeUndefined();
     expect(hostOfReferral('a'.repeat(60_000))).toBeUndefined();
+  });
+});
+
+describe('a home of two nodes', () => {
+  const homes = ['old.example.org', 'new.example.org'];
+
+  it('is opened by a detour when the first one is not to be reached', async () => {
+    await using now = await node('imap');
+    const [dead = 0] = await freePorts(1);
+    const rows = [settings('old.example.org', 'imap', dead), settings('new.example.org', 'imap', now.port)];
+
+    expect(await opened(imap, rows, homes)).toBe('new.example.org, detour');
+  });
+
+  it('is opened as planned when the first one has an answer for this user', async () => {
+    await using old = await node('imap', 'L NO [UNAVAILABLE] his volume is away');
+    await using now = await node('imap');
+    const rows = [
+      settings('old.example.org', 'imap', old.port),
+      settings('new.example.org', 'imap', now.port),
+    ];
+
+    expect(await opened(imap, rows, homes)).toBe('new.example.org, planned');
   });
 });
