@@ -119,12 +119,16 @@ describe('Addresses', () => {
     await expect(next).rejects.toThrow('SERVFAIL');
   });
 
-  it('tells of a name that has never been found, and asks anew the next time', async () => {
+  it('tells of a name that has never been found, and asks anew 5 s later', async () => {
     const resolver = new Resolver();
 
     const first = resolver.of();
     await resolver.answer(new Error('ENOTFOUND'));
     await expect(first).rejects.toThrow('ENOTFOUND');
+    vi.advanceTimersByTime(4_999);
+    await expect(resolver.of()).rejects.toThrow('ENOTFOUND');
+    expect(resolver.asked).toHaveLength(1);
+    vi.advanceTimersByTime(1);
     const second = resolver.of();
     await resolver.answer(NEW);
 
@@ -173,6 +177,79 @@ describe('Addresses', () => {
     await vi.advanceTimersByTimeAsync(0);
 
     expect(resolver.asked).toEqual(['a.example.org', 'b.example.org', 'c.example.org']);
+  });
+
+  it('F14 answers for others when two names have hung for 5 s, and leaves those alone for a minute', async () => {
+    const resolver = new Resolver();
+    const hanging = ['x.example.org', 'y.example.org'].map((host) =>
+      expect(resolver.of(host)).rejects.toThrow('in 5000 ms'),
+    );
+    const waiting = resolver.of();
+    await vi.advanceTimersByTimeAsync(5000);
+    await resolver.answer(OLD);
+
+    expect(await waiting).toEqual(OLD);
+    await Promise.all(hanging);
+    await vi.advanceTimersByTimeAsync(54_999);
+    await expect(resolver.of('x.example.org')).rejects.toThrow('in 5000 ms');
+    expect(resolver.asked).toEqual(['x.example.org', 'y.example.org', 'node-a.example.org']);
+  });
+
+  it('asks for three names at a time at most, however long they hang', async () => {
+    const resolver = new Resolver();
+    const hanging = ['w', 'x', 'y', 'z'].map((host) =>
+      expect(resolver.of(host)).rejects.toThrow('in 5000 ms'),
+    );
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(resolver.asked).toEqual(['w', 'x', 'y']);
+    await resolver.answer(new Error('ETIMEDOUT'), 'w');
+    await resolver.answer(new Error('ETIMEDOUT'), 'x');
+    await vi.advanceTimersByTimeAsync(5000);
+
+    expect(resolver.asked).toEqual(['w', 'x', 'y', 'z']);
+    await Promise.all(hanging);
+  });
+
+  it('takes an answer that comes late', async () => {
+    const resolver = new Resolver();
+    const late = expect(resolver.of()).rejects.toThrow('in 5000 ms');
+    await vi.advanceTimersByTimeAsync(5000);
+    await late;
+    await resolver.answer(OLD);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(await resolver.of()).toEqual(OLD);
+  });
+
+  it('asks for no name whose turn comes when nobody waits for it any more', async () => {
+    const resolver = new Resolver();
+    const leaver = new AbortController();
+    for (const host of ['x.example.org', 'y.example.org']) void resolver.of(host).catch(() => undefined);
+    const left = resolver.of('left.example.org', leaver.signal);
+    const stays = resolver.of();
+    leaver.abort(new Error('gone'));
+    await expect(left).rejects.toThrow('gone');
+    await resolver.answer(OLD, 'x.example.org');
+    await resolver.answer(OLD);
+
+    expect(await stays).toEqual(OLD);
+    expect(resolver.asked).toEqual(['x.example.org', 'y.example.org', 'node-a.example.org']);
+    const again = resolver.of('left.example.org');
+    await resolver.answer(NEW, 'left.example.org');
+    expect(await again).toEqual(NEW);
+  });
+
+  it('has one login wait for a slow resolver where an earlier answer would do, not each in turn', async () => {
+    const resolver = new Resolver();
+    await resolver.learn(OLD);
+    await vi.advanceTimersByTimeAsync(10_000);
+    const first = resolver.of();
+    await vi.advanceTimersByTimeAsync(500);
+    await first;
+    const next = resolver.of();
+    await vi.advanceTimersByTimeAsync(1);
+
+    expect(await next).toEqual(OLD);
   });
 
   it('takes eight addresses of a name at most', async () => {
