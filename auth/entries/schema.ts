@@ -150,13 +150,24 @@ export function accountOf(schema: Schema, entry: Entry, context: DirectoryContex
   return account;
 }
 
+/** Each is ordered, remembered and maybe dialled; no user has so many, but whoever can edit an entry could. */
+const MAX_HOMES = 32;
+
+/** @throws {EntryFault} */
 function homesOf(options: SchemaOptions, entry: Entry): readonly string[] {
   const homes = options.home
     .flatMap((attribute) => valuesOf(entry, attribute))
     .flatMap((value) => value.split(','))
     .map((home) => home.trim())
     .filter((home) => home !== '');
-  return homes.length === 0 ? options.defaultHomes : [...new Set(homes)];
+  const different = [...new Set(homes)];
+  if (different.length > MAX_HOMES) {
+    const attributes = options.home.join(' and ');
+    throw new EntryFault(
+      `${entry.dn} names ${different.length} homes in ${attributes}, and at most ${MAX_HOMES} may be`,
+    );
+  }
+  return different.length === 0 ? options.defaultHomes : different;
 }
 
 function barOf(options: SchemaOptions, entry: Entry, service: string): Bar | undefined {

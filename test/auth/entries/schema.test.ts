@@ -156,6 +156,16 @@ describe('accountOf', () => {
     });
   });
 
+  it('takes 32 homes of an entry, and no more', () => {
+    const names = Array.from({ length: 33 }, (_, index) => `n${index}`);
+    const some = names.slice(0, 32);
+
+    expect(account({ uid: 'alice', mailHost: [...some, some.join(',')] }).homes).toEqual(some);
+    expect(() => account({ uid: 'alice', mailHost: names.join(',') })).toThrow(
+      'names 33 homes in mailHost, and at most 32 may be',
+    );
+  });
+
   it.each([[['a', 'b']], [['a,b']], [['a , ', 'b,a']]])('reads the homes %j as the list a, b', (mailHost) => {
     expect(account({ uid: 'alice', mailHost }).homes).toEqual(['a', 'b']);
   });
