@@ -117,9 +117,9 @@ function count(meters: Meters, event: Event): void {
       meters.nodeFailures.inc({ node: event.nodeEntry ?? 'other', reason: event.reason });
       break;
     case 'nodeTrust':
-      meters.nodeTrustsAnyone.set(
+      meters.nodeTrustsAnyone.inc(
         { node: event.nodeEntry, protocol: event.protocol },
-        event.trustsAnyone ? 1 : 0,
+        event.trustsAnyone ? 1 : -1,
       );
       break;
     case 'revocationListInUse':
@@ -359,7 +359,7 @@ function makeMeters(registry: Registry) {
     }),
     nodeTrustsAnyone: new Gauge({
       name: 'homing_node_trusts_anyone',
-      help: 'Whether the node takes wrong proofs for right, so that it gets no logins.',
+      help: 'Nodes of this entry or pattern that take wrong proofs for right, so that they get no logins.',
       labelNames: ['node', 'protocol'],
       registers,
     }),

@@ -90,6 +90,17 @@ describe('the metrics', () => {
     expect(await text()).not.toContain('mail7');
   });
 
+  it('count the nodes of a pattern that trust anyone', async () => {
+    const { observe, text } = metrics();
+    const found = { event: 'nodeTrust', nodeEntry: '*.example.org', protocol: 'imap', detail: '' } as const;
+
+    observe({ ...found, node: 'a.example.org', trustsAnyone: true });
+    observe({ ...found, node: 'b.example.org', trustsAnyone: true });
+    observe({ ...found, node: 'a.example.org', trustsAnyone: false });
+
+    expect(await text()).toContain('homing_node_trusts_anyone{node="*.example.org",protocol="imap"} 1\n');
+  });
+
   it('count no node of a login that did not get that far', async () => {
     const { observe, text } = metrics();
     const { node: _, ...login } = LOGIN;
