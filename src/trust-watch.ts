@@ -25,12 +25,16 @@ interface Watched {
   /** When to look, by the clock of `performance`. */
   dueMs: number;
   trustsAnyone: boolean;
+  /** When a login last wanted it, by the same clock; `Infinity` for one of the table, which is always watched. */
+  wantedMs: number;
   /** Since when it could not be told, by the same clock; `Infinity` where that was said already. */
   untoldMs: number | undefined;
 }
 
 /** A pattern may stand for any number of names; who can edit an entry could make them up. */
 const MAX_WATCHED = 10_000;
+/** For so long a name that no login wants is watched. */
+const FORGET_MS = 3_600_000;
 const AT_A_TIME = 4;
 const TICK_MS = 1000;
 /** Where it could not be told, or an operator is at work on a node that trusts anyone. */
@@ -73,7 +77,7 @@ export class TrustWatch implements Disposable {
   /** Watches all ports of a node from now on. */
   watch(node: KnownNode): void {
     for (const protocol of this.#terms.protocols.values()) {
-      if (node.settings.ports.has(protocol.name)) this.#add(node, protocol);
+      if (node.settings.ports.has(protocol.name)) this.#add(node, protocol, Number.POSITIVE_INFINITY);
     }
   }
 
@@ -84,7 +88,7 @@ export class TrustWatch implements Disposable {
   admit(members: Home, service: string): Home {
     for (const { node } of members) {
       const protocol = this.#terms.protocols.get(service);
-      if (protocol !== undefined) this.#add(node, protocol);
+      if (protocol !== undefined) this.#add(node, protocol, performance.now());
     }
     const [first, ...others] = members.filter(
       ({ node }) => this.#watched.get(keyOf(node, service))?.trustsAnyone !== true,
@@ -104,19 +108,33 @@ export class TrustWatch implements Disposable {
     this.#closing.abort(new Error('the proxy is stopping'));
   }
 
-  #add(node: KnownNode, protocol: MailProtocol): void {
+  #add(node: KnownNode, protocol: MailProtocol, wantedMs: number): void {
     const key = keyOf(node, protocol.name);
-    if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED || node.settings.trust.kind === 'replay')
-      return;
-    this.#watched.set(key, { node, protocol, dueMs: 0, trustsAnyone: false, untoldMs: undefined });
+    const known = this.#watched.get(key);
+    if (known !== undefined) known.wantedMs = Math.max(known.wantedMs, wantedMs);
+    const isOne = known === undefined && node.settings.trust.kind !== 'replay';
+    if (!isOne || this.#watched.size >= MAX_WATCHED) return;
+    this.#watched.set(key, {
+      node,
+      protocol,
+      dueMs: 0,
+      trustsAnyone: false,
+      wantedMs,
+      untoldMs: undefined,
+    });
     this.#look();
   }
 
   #look(): void {
     const nowMs = performance.now();
-    for (const watched of this.#watched.values()) {
-      if (this.#running >= AT_A_TIME) return;
-      if (watched.dueMs <= nowMs) void this.#check(watched);
+    for (const [key, watched] of this.#watched) {
+      if (nowMs - watched.wantedMs >= FORGET_MS && !watched.trustsAnyone) this.#watched.delete(key);
+      else if (watched.dueMs <= nowMs && this.#running < AT_A_TIME) {
+        // Who was looked at last is last: many that can't be asked must not come before the others again and again.
+        this.#watched.delete(key);
+        this.#watched.set(key, watched);
+        void this.#check(watched);
+      }
     }
   }
 

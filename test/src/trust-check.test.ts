@@ -165,7 +165,7 @@ describe('a wrong proof, tried at a node', () => {
 });
 
 describe('the watch over the trust of nodes', () => {
-  function setUp(findings: readonly Finding[]) {
+  function setUp(findings: readonly Finding[], checkMs = 0) {
     vi.useFakeTimers();
     const member = memberAt(143, { kind: 'scram-sha-256', name: 'proxy1', key: KEY });
     const events: Event[] = [];
@@ -174,6 +174,7 @@ describe('the watch over the trust of nodes', () => {
     const watch = new TrustWatch({
       check: async (one) => {
         checked.push(one);
+        if (checkMs > 0) await new Promise((resolve) => setTimeout(resolve, checkMs));
         return left.shift() ?? { verdict: 'right', detail: '' };
       },
       everyMs: 3_600_000,
@@ -255,6 +256,31 @@ describe('the watch over the trust of nodes', () => {
     await vi.advanceTimersByTimeAsync(2000);
     expect(at.checks()).toBe(2);
     expect(at.events).toEqual([]);
+  });
+
+  it('forgets a name of a pattern that no login wanted for an hour, and no node of the table', async () => {
+    using at = setUp([]);
+    const other = { ...at.member, node: { ...at.member.node, name: 'made-up.example.org' } };
+    at.watch.watch(at.member.node);
+    at.watch.admit([at.member, other], 'imap');
+    await vi.advanceTimersByTimeAsync(3 * 3_600_000);
+
+    const names = at.checked.map(({ node }) => node.name);
+    expect(names.filter((name) => name === other.node.name)).toHaveLength(1);
+    expect(names.filter((name) => name === at.member.node.name).length).toBeGreaterThan(2);
+  });
+
+  it('comes to each node, however many can not be asked', async () => {
+    const hanging = Array.from({ length: 100 }, (): Finding => ({ verdict: 'unknown', detail: 'down' }));
+    using at = setUp(hanging, 60_000);
+    const nodes = Array.from({ length: 9 }, (_, index) => ({
+      ...at.member.node,
+      name: `n${index}.example.org`,
+    }));
+    for (const node of nodes) at.watch.watch(node);
+    await vi.advanceTimersByTimeAsync(600_000);
+
+    expect(new Set(at.checked.map(({ node }) => node.name)).size).toBe(9);
   });
 
   it('tells once of a node of which it could not tell for an hour', async () => {
