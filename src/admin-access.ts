@@ -27,7 +27,7 @@ interface Origin extends Pick<IncomingMessage, 'headers'> {
  */
 export function whyNotLocal({ headers, socket }: Origin): string | undefined {
   if (!isHere(socket.remoteAddress ?? '', socket.localAddress)) {
-    return 'this is answered on the machine of the proxy only: use `homing throttle` there';
+    return 'this is answered on the machine of the proxy only: use `homing` there';
   }
   const foreign = [...BY_PROXY, ...BY_BROWSER].find((name) => headers[name] !== undefined);
   if (foreign !== undefined) {
@@ -41,7 +41,7 @@ export function whyNotLocal({ headers, socket }: Origin): string | undefined {
 /** Says why a request may not change anything, though it may see it; `undefined` where it may. */
 export function whyNoChange({ headers }: Origin): string | undefined {
   return headers[OPERATOR_HEADER] === undefined
-    ? `changes need the header ${OPERATOR_HEADER} with your name; \`homing throttle\` sends it`
+    ? `changes need the header ${OPERATOR_HEADER} with your name; \`homing\` sends it`
     : undefined;
 }
 

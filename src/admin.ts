@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { OPERATOR_HEADER, whyNoChange, whyNotLocal } from './admin-access.ts';
+import { holdUser, releaseUser, showHolds } from './admin-hold.ts';
 import { forgetThrottle, showThrottle } from './admin-throttle.ts';
 import type { Readiness } from './directories.ts';
 import type { Observer } from './events.ts';
 import type { Metrics } from './metrics.ts';
+import type { OperatorHolds } from './operator-holds.ts';
 import { printable } from './printable.ts';
 import type { ThrottleDesk } from './throttle/desk.ts';
 
@@ -22,6 +24,7 @@ export interface AdminView {
   readiness(signal: AbortSignal): Promise<Readiness>;
   /** What is counted of whom; `undefined` where logins are not throttled. */
   readonly throttle?: ThrottleDesk | undefined;
+  readonly holds: OperatorHolds;
 }
 
 /** An admin listener that is open; disposing closes it and its connections. */
@@ -64,7 +67,7 @@ interface Answer {
   readonly text: string;
 }
 type Route = (view: AdminView, request: IncomingMessage, query: URLSearchParams) => Promise<Answer>;
-type Method = 'GET' | 'DELETE';
+type Method = 'GET' | 'POST' | 'DELETE';
 
 /** What may be done with a path; all but those of `OPEN` on this machine only. */
 const ROUTES: ReadonlyMap<string, Readonly<Partial<Record<Method, Route>>>> = new Map([
@@ -72,6 +75,7 @@ const ROUTES: ReadonlyMap<string, Readonly<Partial<Record<Method, Route>>>> = ne
   ['/readyz', { GET: readiness }],
   ['/healthz', { GET: health }],
   ['/throttle', { GET: throttled, DELETE: forget }],
+  ['/hold', { GET: holds, POST: hold, DELETE: release }],
 ]);
 /** Says nothing of users, and is for other machines: balancers, Prometheus. */
 const OPEN: ReadonlySet<string> = new Set(['/metrics', '/readyz', '/healthz']);
@@ -91,7 +95,7 @@ async function answerFor(request: IncomingMessage, view: AdminView): Promise<Ans
   const routes = ROUTES.get(path);
   if (routes === undefined) return { status: 404, text: 'not found\n' };
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const route = method === 'GET' || method === 'DELETE' ? routes[method] : undefined;
+  const route = isMethod(method) ? routes[method] : undefined;
   if (route === undefined) return { status: 405, text: `use ${Object.keys(routes).join(' or ')}\n` };
   const why = OPEN.has(path)
     ? undefined
@@ -103,6 +107,10 @@ async function answerFor(request: IncomingMessage, view: AdminView): Promise<Ans
     view.observe({ event: 'bug', detail: `${path}: ${error}`, ...stackOf(error) });
     return { status: 500, text: 'the log has the reason\n' };
   }
+}
+
+function isMethod(text: string | undefined): text is Method {
+  return text === 'GET' || text === 'POST' || text === 'DELETE';
 }
 
 function stackOf(error: unknown): { stack?: string } {
@@ -136,11 +144,26 @@ async function throttled(
 
 async function forget(
   { throttle }: AdminView,
-  { headers, socket }: IncomingMessage,
+  request: IncomingMessage,
   query: URLSearchParams,
 ): Promise<Answer> {
-  const operator = { name: String(headers[OPERATOR_HEADER]), ip: socket.remoteAddress ?? '' };
-  return await forgetThrottle(throttle, query, operator);
+  return await forgetThrottle(throttle, query, operatorOf(request));
+}
+
+async function holds(view: AdminView): Promise<Answer> {
+  return showHolds(view.holds);
+}
+
+async function hold(view: AdminView, request: IncomingMessage, query: URLSearchParams): Promise<Answer> {
+  return await holdUser(view.holds, query, operatorOf(request));
+}
+
+async function release(view: AdminView, request: IncomingMessage, query: URLSearchParams): Promise<Answer> {
+  return await releaseUser(view.holds, query, operatorOf(request));
+}
+
+function operatorOf({ headers, socket }: IncomingMessage): { readonly name: string; readonly ip: string } {
+  return { name: String(headers[OPERATOR_HEADER]), ip: socket.remoteAddress ?? '' };
 }
 
 function boundTo(server: Server): { address: string; port: number } {

@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hashCommand } from './commands/hash.ts';
+import { holdCommand, releaseCommand } from './commands/hold.ts';
 import { secretCommand } from './commands/secret.ts';
 import { serveCommand } from './commands/serve.ts';
 import { OperatorError, type Terminal, UsageError } from './commands/terminal.ts';
@@ -39,6 +40,8 @@ async function parse(args: readonly string[], terminal: Terminal): Promise<strin
     .command(explainCommand(terminal))
     .command(doctorCommand(terminal))
     .command(throttleCommand(terminal))
+    .command(holdCommand(terminal))
+    .command(releaseCommand(terminal))
     .command(demoCommand(terminal))
     .command(secretCommand(terminal))
     .command(hashCommand(terminal))

@@ -42,6 +42,8 @@ export type Event =
   | NodesUnreadable
   | NodeEntryRefused
   | LinesDropped
+  | UserHeld
+  | UserReleased
   | AccountsMissing
   | Bug;
 
@@ -304,6 +306,26 @@ export interface ThrottleForgotten {
   /** How many counts there were. */
   readonly counts: number;
   /** As he says himself, from this IP address. */
+  readonly operator: string;
+  readonly from: string;
+}
+
+/** An operator has a user's logins wait at this proxy. */
+export interface UserHeld {
+  readonly event: 'userHeld';
+  readonly user: string;
+  readonly forMs: number;
+  /** How many sessions end for that. */
+  readonly sessions: number;
+  /** As he says himself, from this IP address. */
+  readonly operator: string;
+  readonly from: string;
+}
+
+/** An operator lets a user go on whom he held. */
+export interface UserReleased {
+  readonly event: 'userReleased';
+  readonly user: string;
   readonly operator: string;
   readonly from: string;
 }

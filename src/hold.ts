@@ -3,6 +3,7 @@ import { Deadline } from '../auth/deadline.ts';
 import type { Account, Directory } from '../auth/directory.ts';
 import { concerns, type DirectoryChange } from '../auth/directory-changes.ts';
 import { LoginFailure } from '../auth/failure.ts';
+import type { OperatorHolds } from './operator-holds.ts';
 
 /** Held accounts are looked at again so often where nobody tells of changes. */
 const LOOK_MS = 1000;
@@ -20,6 +21,8 @@ export interface HoldTerms {
   readonly max: number;
   /** Directory work in all for one look. */
   readonly directoryMs: number;
+  /** Who is held though his entry does not say so; nobody if it is left out. */
+  readonly byOperator?: OperatorHolds;
 }
 
 /** A login that is to wait. */
@@ -33,8 +36,34 @@ export interface HeldLogin {
   readonly tell: () => void;
 }
 
-interface Waiter extends AdmittedAccount {
-  wake: () => void;
+/** A login that waits; it may be woken while it looks, and then looks again. */
+class Waiter {
+  readonly held: AdmittedAccount;
+  #isWoken = false;
+  #wake: () => void = () => undefined;
+
+  constructor(held: AdmittedAccount) {
+    this.held = held;
+  }
+
+  wake(): void {
+    this.#isWoken = true;
+    this.#wake();
+  }
+
+  /** Ends early when it is woken, or was since the last pause, and when the signal is aborted. */
+  async pause(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    const wake = (): void => resolve();
+    this.#wake = wake;
+    signal.addEventListener('abort', wake);
+    if (signal.aborted || this.#isWoken) resolve();
+    await promise;
+    this.#isWoken = false;
+    clearTimeout(timer);
+    signal.removeEventListener('abort', wake);
+  }
 }
 
 /** Has logins wait whose account is held, as while its mailbox is moved, until it may be used again. */
@@ -44,13 +73,23 @@ export class Hold {
 
   constructor(terms: HoldTerms) {
     this.#terms = terms;
+    if (terms.byOperator === undefined) return;
+    terms.byOperator.onRelease = (name) => {
+      for (const waiter of this.#waiters) if (waiter.held.account.name === name) waiter.wake();
+    };
+  }
+
+  /** Says why an account is held that its entry does not bar; `undefined` where it may log in. */
+  why({ name }: Account): string | undefined {
+    return this.#terms.byOperator?.isHeld(name) === true ? 'an operator holds it at this proxy' : undefined;
   }
 
   /** Subscribes to the directories. */
   readonly take = (change: DirectoryChange, directory: Directory): void => {
     for (const waiter of this.#waiters) {
-      const isConcerned = change.kind === 'doubtful' || concerns(change, waiter.account);
-      if (isConcerned && waiter.directory === directory) waiter.wake();
+      const { account, directory: own } = waiter.held;
+      const isConcerned = change.kind === 'doubtful' || concerns(change, account);
+      if (isConcerned && own === directory) waiter.wake();
     }
   };
 
@@ -61,16 +100,16 @@ export class Hold {
    */
   async wait(held: AdmittedAccount, login: HeldLogin): Promise<Account> {
     const { holdMs, max } = this.#terms;
-    const still = new LoginFailure('held', held.account.bar?.detail ?? '');
+    const still = new LoginFailure('held', held.account.bar?.detail ?? this.why(held.account) ?? '');
     if (holdMs === 0 || held.directory?.reread === undefined) throw still;
     if (this.#waiters.size >= max || this.#countOf(held.account) >= MAX_OF_ACCOUNT) throw still;
-    const waiter: Waiter = { ...held, wake: () => undefined };
+    const waiter = new Waiter(held);
     using limit = new Deadline(holdMs, login.abandoned);
     const telling = setInterval(login.tell, TELL_MS);
     this.#waiters.add(waiter);
     try {
       for (;;) {
-        await pause(waiter, held.directory.follow === undefined ? LOOK_MS : LOOK_WHEN_TOLD_MS, limit.signal);
+        await waiter.pause(held.directory.follow === undefined ? LOOK_MS : LOOK_WHEN_TOLD_MS, limit.signal);
         if (login.abandoned.aborted) throw new LoginFailure('abandoned', 'the client left while it was held');
         if (limit.signal.aborted) throw still;
         const account = await this.#look(held, login, limit.signal);
@@ -84,7 +123,7 @@ export class Hold {
   }
 
   #countOf({ entry }: Account): number {
-    return [...this.#waiters].filter(({ account }) => account.entry === entry).length;
+    return [...this.#waiters].filter(({ held }) => held.account.entry === entry).length;
   }
 
   /**
@@ -104,7 +143,7 @@ export class Hold {
       if (byOwnPassword && now.passwordVersion !== before.passwordVersion) {
         throw new LoginFailure('wrongPassword', 'the password was changed while the account was held');
       }
-      if (now.bar === undefined) return now;
+      if (now.bar === undefined) return this.why(now) === undefined ? now : 'held';
       if (now.bar.reason === 'held') return 'held';
       throw new LoginFailure(now.bar.reason, now.bar.detail);
     } catch (error) {
@@ -112,16 +151,4 @@ export class Hold {
       throw error;
     }
   }
-}
-
-async function pause(waiter: Waiter, ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const wake = (): void => resolve();
-  waiter.wake = wake;
-  signal.addEventListener('abort', wake);
-  if (signal.aborted) resolve();
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener('abort', wake);
 }

@@ -48,6 +48,8 @@ export function entryFor(event: Event): Entry {
     case 'connectionRefused':
     case 'throttleStart':
     case 'throttleForgotten':
+    case 'userHeld':
+    case 'userReleased':
     case 'directoryChange':
     case 'nodeTrustUnknown':
     case 'nodesRead':
@@ -205,6 +207,8 @@ const OTHER: Readonly<
   sessionEnd: { level: 'info', message: 'session ended' },
   connectionRefused: { level: 'warn', message: 'connection refused' },
   throttleStart: { level: 'warn', message: 'too many failed logins, more are refused' },
+  userHeld: { level: 'warn', message: 'user is held at this proxy by an operator: logins wait' },
+  userReleased: { level: 'warn', message: 'user is released by an operator: logins go on' },
   throttleForgotten: { level: 'warn', message: 'failed logins were forgotten by an operator' },
   directoryChange: { level: 'debug', message: 'directory has changed' },
   nodeTrustUnknown: {

@@ -51,7 +51,7 @@ export interface LoginTerms extends HomeTerms {
   /** Keeps logins from nodes that trust anyone; `undefined` where nobody looks. */
   readonly trustWatch?: Pick<TrustWatch, 'admit'> | undefined;
   /** Has logins to held accounts wait; they fail if it is left out. */
-  readonly hold?: Pick<Hold, 'wait'>;
+  readonly hold?: Pick<Hold, 'wait' | 'why'>;
 }
 
 /** Where a login came to. */
@@ -191,7 +191,7 @@ async function authenticateOrHold(
 async function authenticate(
   { attempt, proofNow }: Judgeable,
   connection: LoginConnection,
-  { authenticator, times }: LoginTerms,
+  { authenticator, times, hold }: LoginTerms,
   findings: Findings,
 ): Promise<Admission> {
   const startedMs = performance.now();
@@ -215,7 +215,9 @@ async function authenticate(
     }
     findings.actedBy = result.delegate?.account.name;
     findings.user = result.account.name;
-    return result;
+    const why = hold?.why(result.account);
+    if (why === undefined) return result;
+    throw result.unverified ? new LoginFailure('held', why) : new HeldFailure(result, why);
   } catch (error) {
     asked = !(error instanceof LoginFailure && NOBODY_ASKED.has(error.reason));
     throw error;

@@ -145,6 +145,8 @@ function count(meters: Meters, event: Event): void {
     case 'accountsMissing':
     case 'repeated':
     case 'throttleForgotten':
+    case 'userHeld':
+    case 'userReleased':
     case 'directoryStale':
       break;
   }

@@ -10,6 +10,7 @@ import type { Following } from './following.ts';
 import type { MechanismParts } from './mechanism-makers.ts';
 import { scramSupport } from './mechanisms.ts';
 import type { HomeTerms } from './member-login.ts';
+import type { OperatorHolds } from './operator-holds.ts';
 import { startProbes } from './probe.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { type Readings, readingsOf, sessionsByDescriptors } from './resources.ts';
@@ -35,6 +36,8 @@ export interface ProxyServer extends AsyncDisposable {
   stop(graceMs: number): Promise<void>;
   /** How full it is. */
   connections(): Connections;
+  /** Who is held by command. */
+  readonly holds: OperatorHolds;
   /** Reads certificates and keys again, for the handshakes from now on. */
   reloadCertificates(): Promise<void>;
   /** Knows these nodes and groups from now on, in the place of those of the settings. */
@@ -58,6 +61,8 @@ export interface ProxyParts {
 /** A node must have worked for the time of so many trials before users are brought back. */
 const SETTLING_TRIALS = 6;
 
+/** An account that may not use a service is an account all the same. */
+const ANY_SERVICE = 'imap';
 const LOGINS_ALONE: HealthSettings = { probe: 'off', everyMs: 5000, all: false };
 
 /** Starts all listeners, or none. @throws {Error} that says which listener could not be had, and why. */
@@ -95,6 +100,7 @@ export async function startProxy(
       settleMs: SETTLING_TRIALS * health.everyMs,
       observe,
       following,
+      find: (typed, signal) => authenticator.lookup(Buffer.from(typed), { service: ANY_SERVICE }, signal),
     }),
   );
   const context = {
@@ -180,6 +186,7 @@ export async function startProxy(
     listening,
     stop,
     connections,
+    holds: acting.holds,
     reloadCertificates,
     reconfigure: (changed, groups) => nodes.reconfigure(changed, groups),
     [Symbol.asyncDispose]: () => stop(0),

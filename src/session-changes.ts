@@ -4,6 +4,7 @@ import type { Delegation } from './delegation.ts';
 import type { Observer } from './events.ts';
 import type { Following } from './following.ts';
 import { Hold } from './hold.ts';
+import { OperatorHolds, type OperatorHoldsTerms } from './operator-holds.ts';
 import { Rebalance, type RebalanceTerms } from './rebalance.ts';
 import { Recheck } from './recheck.ts';
 import type { PlaceTerms } from './routing/place.ts';
@@ -18,7 +19,10 @@ const DEFAULT_ENDS: SessionEndSettings = {
   passwordChanged: false,
 };
 
-export interface SessionChangesTerms extends PlaceTerms, Pick<RebalanceTerms, 'settleMs'> {
+export interface SessionChangesTerms
+  extends PlaceTerms,
+    Pick<RebalanceTerms, 'settleMs'>,
+    Pick<OperatorHoldsTerms, 'find'> {
   readonly sessions: UserSessions;
   readonly observe: Observer;
   /** Nobody tells of changes if it is left out. */
@@ -29,13 +33,14 @@ export interface SessionChangesTerms extends PlaceTerms, Pick<RebalanceTerms, 's
 export interface SessionChanges extends Disposable {
   readonly changes: Changes;
   readonly hold: Hold;
+  readonly holds: OperatorHolds;
   readonly rebalance: Rebalance;
 }
 
 /** Begins to act on changes. */
 export function actOnChanges(
   { times, limits, endSessions = DEFAULT_ENDS }: Settings,
-  { sessions, nodes, health, settleMs, observe, following }: SessionChangesTerms,
+  { sessions, nodes, health, settleMs, observe, following, find }: SessionChangesTerms,
 ): SessionChanges {
   const { directoryMs, holdMs = 0 } = times;
   const acting = new DisposableStack();
@@ -48,11 +53,13 @@ export function actOnChanges(
     }),
   );
   const changes = new Changes({ sessions, settings: endSessions, recheck, nodes, health });
-  const hold = new Hold({ holdMs, max: limits.held ?? Number.POSITIVE_INFINITY, directoryMs });
   const { movedWithinMs: withinMs, movedPerSecond: perSecond } = endSessions;
   const rebalance = acting.use(new Rebalance({ sessions, nodes, health, perSecond, withinMs, settleMs }));
+  const holds = new OperatorHolds({ sessions, find, withinMs, observe });
+  const max = limits.held ?? Number.POSITIVE_INFINITY;
+  const hold = new Hold({ holdMs, max, directoryMs, byOperator: holds });
   acting.defer(nodes.onChange(rebalance.nodesChanged));
   acting.use(following?.subscribe(changes.take));
   acting.use(following?.subscribe(hold.take));
-  return { changes, hold, rebalance, [Symbol.dispose]: () => acting.dispose() };
+  return { changes, hold, holds, rebalance, [Symbol.dispose]: () => acting.dispose() };
 }

@@ -128,6 +128,7 @@ export class Session {
     const enter: LoginConnection['enter'] = (owner) => {
       session = counted.use(context.userSessions.enter({ ...owner, service: protocol.name, ip: client.ip }));
       context.changes.catchUp(session, this.#changesBefore);
+      if (context.hold?.why(owner.account) !== undefined) session.end('held');
     };
     opened.use(counted);
     const origin = { protocol, domains, client, listener, guard: watch };

@@ -87,6 +87,11 @@ export class UserSessions implements Iterable<UserSession> {
     return [...new Set([...byEntry, ...byId])];
   }
 
+  /** Those of the account of this name. */
+  of(name: string): readonly UserSession[] {
+    return this.#byName.get(name);
+  }
+
   /** Those that this node serves. */
   on(node: string): readonly UserSession[] {
     return this.#byNode.get(node);

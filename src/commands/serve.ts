@@ -114,6 +114,7 @@ async function run(file: string, config: Config, { observe, metrics, throttle }:
   const view: AdminView = {
     metrics,
     observe,
+    holds: proxy.holds,
     throttle:
       throttle &&
       new ThrottleDesk(throttle, {

@@ -2,6 +2,8 @@ import { Attribute, Change, Client } from 'ldapts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PEOPLE } from '../support/accounts.ts';
 import { cluster } from '../support/cluster.ts';
+import { ConfigFolder, GOOD } from '../support/config-folder.ts';
+import { homing } from '../support/homing.ts';
 import { logIn, openSession } from '../support/mail-session.ts';
 import { clusterConfig, ldapDirectory, RunningProxy } from '../support/running-proxy.ts';
 
@@ -15,6 +17,7 @@ beforeAll(async () => {
     clusterConfig(cluster(), {
       directories: [ldapDirectory(cluster(), { status: STATUS })],
       endSessions: { movedWithin: '10s' },
+      admin: { port: 0 },
     }),
   );
   await proxy.events('followState', { following: 'sync' }, 1);
@@ -116,5 +119,34 @@ describe('a user with an open session', () => {
     const logins = await proxy.events('login', { user: user.uid, result: 'ok' }, 2);
     expect(end).toMatchObject({ how: 'held', endedBy: 'proxy' });
     expect(logins[1]).toMatchObject({ node: 'node-b.example.org', heldMs: expect.any(Number) });
+  });
+
+  it('who is held by a command waits as well, and has his mailbox moved in the middle', async () => {
+    await using user = await person();
+    await using wire = await open();
+    expect(await logIn('imap', wire, user.uid, PASSWORD)).toMatch(/^l OK/);
+    using folder = new ConfigFolder();
+    const { address, port } = await proxy.event('adminListening');
+    const config = folder.write(
+      'ask.yaml',
+      `${GOOD}admin: { address: ${String(address)}, port: ${Number(port)} }\n`,
+    );
+
+    const held = await homing(['hold', `${user.uid}@example.org`, '-c', config]);
+    const [end] = await proxy.events('sessionEnd', { user: user.uid }, 1);
+    await using next = await open();
+    const answer = logIn('imap', next, user.uid, PASSWORD);
+    await user.set('mailHost', 'node-b.example.org');
+    const released = await homing(['release', user.uid, '-c', config]);
+
+    expect(held).toMatchObject({
+      code: 0,
+      output: expect.stringContaining(`${user.uid} is held for 10 minutes`),
+    });
+    expect(released).toMatchObject({ code: 0, output: `${user.uid} is released\n` });
+    expect(await answer).toMatch(/^l OK/);
+    const logins = await proxy.events('login', { user: user.uid, result: 'ok' }, 2);
+    expect(end).toMatchObject({ how: 'held', endedBy: 'proxy' });
+    expect(logins[1]).toMatchObject({ node: 'node-b.example.org' });
   });
 });

@@ -9,6 +9,7 @@ import { makeMetrics } from '../../src/metrics.ts';
 import { ThrottleDesk } from '../../src/throttle/desk.ts';
 import { Throttle } from '../../src/throttle/throttle.ts';
 import { ConfigFolder, GOOD } from '../support/config-folder.ts';
+import { startHolds } from '../support/holds.ts';
 import { run } from '../support/test-terminal.ts';
 
 const folder = new ConfigFolder();
@@ -40,6 +41,7 @@ async function start({ isThrottled = true } = {}): Promise<void> {
     observe,
     readiness: async () => ({ ready: true, why: undefined }),
     throttle: isThrottled ? desk : undefined,
+    holds: startHolds().holds,
   };
   admin = await startAdmin({ address: '127.0.0.1', port: 0 }, view);
 }

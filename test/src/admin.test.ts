@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Admin, type AdminView, startAdmin } from '../../src/admin.ts';
 import type { Event } from '../../src/events.ts';
 import { makeMetrics } from '../../src/metrics.ts';
+import { startHolds } from '../support/holds.ts';
 
 const READY = { ready: true, why: undefined };
 
@@ -15,7 +16,8 @@ afterEach(() => admin[Symbol.asyncDispose]());
 async function start(readiness: AdminView['readiness'] = async () => READY): Promise<string> {
   const metrics = makeMetrics({ droppedLines: () => 0 });
   events = [];
-  const view = { metrics, observe: (event: Event) => events.push(event), readiness };
+  const { holds } = startHolds();
+  const view = { metrics, observe: (event: Event) => events.push(event), readiness, holds };
   admin = await startAdmin({ address: '127.0.0.1', port: 0 }, view);
   return `http://127.0.0.1:${admin.port}`;
 }

@@ -115,6 +115,23 @@ describe('a login to a held account', () => {
     expect(await outcome).toMatchObject({ name: 'ann' });
   });
 
+  it('looks again when it is woken while it looks', async () => {
+    const { wait, is, hold, directory } = start();
+    Object.assign(directory, { follow: () => undefined });
+    const outcome = wait();
+    let isFirst = true;
+    is(() => {
+      const now = isFirst ? account() : account({ bar: undefined });
+      if (isFirst) hold.take({ kind: 'doubtful' }, directory);
+      isFirst = false;
+      return now;
+    });
+    hold.take({ kind: 'doubtful' }, directory);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(await outcome).toMatchObject({ name: 'ann' });
+  });
+
   it('takes no more than twenty of the places', async () => {
     const { wait, client } = start({ max: 100 });
     const waiting = Array.from({ length: 20 }, () => wait());
