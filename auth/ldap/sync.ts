@@ -66,7 +66,6 @@ export async function syncFrom(
 class SyncTaker {
   readonly #place: SyncPlace;
   readonly #terms: SyncTerms;
-  /** The server tells what is there, not what went: without a copy of the directory nobody knows what that is. */
   #inPresentPhase = false;
 
   constructor(place: SyncPlace, terms: SyncTerms) {
@@ -89,7 +88,7 @@ class SyncTaker {
     const { changes, entries } = this.#terms;
     switch (state) {
       case 'present':
-        this.#inPresentPhase = true;
+        this.#enterPresentPhase();
         break;
       case 'add':
       case 'modify':
@@ -109,14 +108,14 @@ class SyncTaker {
       case 'newCookie':
         break;
       case 'idSet':
-        this.#inPresentPhase ||= !info.deleted;
+        if (!info.deleted) this.#enterPresentPhase();
         for (const id of info.deleted ? info.ids : []) {
           changes.push({ kind: 'removed', entry: undefined, id });
         }
         break;
       case 'refreshDelete':
       case 'refreshPresent':
-        this.#inPresentPhase ||= info.kind === 'refreshPresent';
+        if (info.kind === 'refreshPresent') this.#enterPresentPhase();
         if (info.done) {
           this.#caughtUp();
         }
@@ -125,10 +124,16 @@ class SyncTaker {
     this.#remember(info.cookie);
   }
 
+  /**
+   * The server tells what is there, not what went: without a copy of the directory nobody knows what that is. It is said
+   * before a cookie is remembered that is behind this phase, as the connection may be lost then.
+   */
+  #enterPresentPhase(): void {
+    if (!this.#inPresentPhase) this.#terms.changes.push({ kind: 'doubtful' });
+    this.#inPresentPhase = true;
+  }
+
   #caughtUp(): void {
-    if (this.#inPresentPhase) {
-      this.#terms.changes.push({ kind: 'doubtful' });
-    }
     this.#inPresentPhase = false;
     this.#terms.onCaughtUp();
   }

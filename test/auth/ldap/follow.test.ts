@@ -210,6 +210,27 @@ describe('following by content synchronisation', () => {
     expect(changes.all.at(-1)).toEqual({ kind: 'doubtful' });
   });
 
+  it('doubts everything before it goes on from where the server tells what is there, should it be lost there', async () => {
+    const cookie = Buffer.from('cookie-behind');
+    const present = Buffer.concat([
+      Buffer.from([0xa2, cookie.length + 5, 0x04, cookie.length]),
+      cookie,
+      Buffer.from([0x01, 1, 0]),
+    ]);
+    const lost = offering(({ id }, turn) =>
+      turn === 1 ? Buffer.concat([syncInfo(id, present), user(id, 'bob', 2)]) : syncInfo(id, REFRESH_DONE),
+    );
+    await using changes = await follow(lost);
+    await changes.next((change) => change.kind === 'changed');
+
+    for (const socket of changes.server.sockets) socket.destroy();
+    await changes.state(({ following }) => following === 'sync');
+
+    expect(changes.server.seen('search').at(-1)?.cookie).toBe('cookie-behind');
+    // The first is that of the start.
+    expect(changes.all.map(({ kind }) => kind)).toEqual(['doubtful', 'doubtful', 'changed']);
+  });
+
   it.each([
     ['an entry without a state', (id: number) => searchEntry(id, 'uid=a', {})],
     ['a sync info that is none', (id: number) => syncInfo(id, Buffer.from('ff', 'hex'))],
