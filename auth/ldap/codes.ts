@@ -77,6 +77,10 @@ export function searchHints(base: string): ReadonlyMap<number, string> {
     [LDAP_CODE.referral, 'a referral to another server, which is never followed'],
     [LDAP_CODE.noSuchObject, `there is no entry ${base}, or bindDn may not see it`],
     [LDAP_CODE.invalidDnSyntax, `base is no distinguished name: ${base}`],
+    [
+      LDAP_CODE.sizeLimitExceeded,
+      'the server gives no more entries in one search: raise its limit for bindDn',
+    ],
     [LDAP_CODE.insufficientAccessRights, `bindDn may not search below ${base}`],
   ]);
 }

@@ -141,6 +141,24 @@ it('stay as they were where their entry can not be used any more, until it is go
   expect(table.all.map(({ name }) => name)).toEqual([b, c]);
 });
 
+it('are not a part of them, where the server has a limit: the log says what to do', async () => {
+  await using server = await ScriptedLdap.start((request) =>
+    request.kind === 'search' && request.base === 'ou=nodes,dc=x'
+      ? Buffer.concat([entry(request.id, 'a.mail.example.org'), searchDone(request.id, 4)])
+      : answerAll(request),
+  );
+  const table = new NodeTable([]);
+  const events: Event[] = [];
+  await using nodes = new DirectoryNodes(settingsFor(server.port), table, (event) => events.push(event));
+
+  await nodes.read();
+
+  expect(table.all).toEqual([]);
+  expect(events.find(({ event }) => event === 'nodesUnreadable')).toMatchObject({
+    detail: expect.stringMatching(/4 sizeLimitExceeded: .* raise its limit for bindDn/),
+  });
+});
+
 it('of a name that another entry has now are those of that entry', async () => {
   const a = 'a.mail.example.org';
   await using server = await ScriptedLdap.start(nodesOf(a));
