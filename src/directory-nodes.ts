@@ -4,6 +4,7 @@ import type { Entry } from '../auth/entries/entry.ts';
 import { followLdap } from '../auth/ldap/follow.ts';
 import { readAllEntries } from '../auth/ldap/read-all.ts';
 import { LdapUnreachable } from '../auth/ldap/unreachable.ts';
+import { pause } from '../auth/pause.ts';
 import { type EntryRow, type RefusedEntry, readNodeEntries } from './config/node-entries.ts';
 import type { Observer } from './events.ts';
 import { Following } from './following.ts';
@@ -98,6 +99,13 @@ export class DirectoryNodes implements AsyncDisposable {
     } finally {
       this.#reading = undefined;
     }
+  }
+
+  /** Reads them as above, and waits so long at most; the reading goes on. */
+  async readFirst(waitMs: number): Promise<void> {
+    const done = new AbortController();
+    const reading = this.read().finally(() => done.abort());
+    await Promise.race([reading, pause(waitMs, done.signal)]);
   }
 
   /**

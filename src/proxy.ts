@@ -140,8 +140,8 @@ export async function startProxy(
     return new Listener(listener, protocol, context, { sessions, shortage, limits, certificates });
   });
   try {
-    // Clients that come first find the nodes, where the directory answers.
-    await directoryNodes?.read();
+    // Clients that come first find the nodes, where the directory answers in time.
+    await directoryNodes?.readFirst(settings.times.directoryMs);
     for (const listener of listeners) {
       listening.push(await listener.listen());
     }

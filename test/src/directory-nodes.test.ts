@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Account } from '../../auth/directory.ts';
 import type { LoginFailure } from '../../auth/failure.ts';
 import { DirectoryNodes } from '../../src/directory-nodes.ts';
@@ -157,6 +157,25 @@ it('are not a part of them, where the server has a limit: the log says what to d
   expect(events.find(({ event }) => event === 'nodesUnreadable')).toMatchObject({
     detail: expect.stringMatching(/4 sizeLimitExceeded: .* raise its limit for bindDn/),
   });
+});
+
+it('are waited for no longer than a start may take, however many servers are silent', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await using silent = await ScriptedLdap.start(() => undefined);
+  const settings = settingsFor(silent.port, silent.port, silent.port);
+  const events: Event[] = [];
+  await using nodes = new DirectoryNodes(settings, new NodeTable([]), (event) => events.push(event));
+  const unreadable = () => events.filter(({ event }) => event === 'nodesUnreadable');
+
+  const started = nodes.readFirst(6000);
+  await vi.waitFor(() => expect(silent.sockets.size).toBeGreaterThan(0));
+  vi.advanceTimersByTime(6000);
+  await started;
+  expect(unreadable()).toEqual([]);
+
+  // The reading goes on.
+  while (unreadable().length === 0) await vi.advanceTimersByTimeAsync(1000);
 });
 
 it('of a name that another entry has now are those of that entry', async () => {
