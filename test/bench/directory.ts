@@ -10,7 +10,10 @@ import { installed, Program } from './processes.ts';
 const DEPLOY = join(import.meta.dirname, '../../deploy/openldap');
 const PASSWORD = 'bench-service';
 export const BASE = 'ou=people,dc=example,dc=org';
-const NODE_NAME = 'node.example.org';
+/** What Homing asks by, and the peers too. */
+export const FILTER = '(&(objectClass=qmailUser)(|(uid=%u)(mail=%u)(mailAlternateAddress=%u)))';
+/** Perdition looks the host up that the directory names. */
+export const NODE_NAME = 'localhost';
 
 /** Where the users are. Only Homing can do without a server. */
 export type BenchDirectory =

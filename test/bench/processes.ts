@@ -28,12 +28,11 @@ export function installed(program: string): boolean {
   return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program]).status === 0;
 }
 
-/** Puts a program on its cores, as the words of a command line. */
+/** Puts a program on its cores, and has it end when we do, as the words of a command line. */
 export function placed(place: Place, command: string, args: readonly string[]): [string, string[]] {
   const last = availableParallelism() - 1;
-  if (last === 0) return [command, [...args]];
-  const cores = place === 'measured' ? `${last}` : `0-${last - 1}`;
-  return ['taskset', ['-c', cores, command, ...args]];
+  const cores = place === 'measured' || last === 0 ? `${last}` : `0-${last - 1}`;
+  return ['setpriv', ['--pdeathsig', 'TERM', 'taskset', '-c', cores, command, ...args]];
 }
 
 /** A program in a process group of its own, with all that it starts; dispose of it to end it. */

@@ -19,11 +19,21 @@ export interface Row {
 /** Numbers as they come in. */
 export class Results {
   readonly #values = new Map<Measure, Map<Target, number[]>>();
+  readonly #failures: string[] = [];
 
   add(measure: Measure, target: Target, value: number): void {
     const ofMeasure = this.#values.get(measure) ?? new Map<Target, number[]>();
     this.#values.set(measure, ofMeasure);
     ofMeasure.set(target, [...(ofMeasure.get(target) ?? []), value]);
+  }
+
+  fail(what: string): void {
+    this.#failures.push(what);
+  }
+
+  /** What could not be measured, and why. */
+  get failures(): readonly string[] {
+    return this.#failures;
   }
 
   get rows(): readonly Row[] {

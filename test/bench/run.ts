@@ -5,8 +5,11 @@ import { parseArgs } from 'node:util';
 import { MEASURES, type Measure, type Sizes } from './measures.ts';
 import { Results, tableOf } from './results.ts';
 import { direct } from './targets/direct.ts';
+import { dovecot } from './targets/dovecot.ts';
 import { haproxy } from './targets/haproxy.ts';
 import { homingTargets } from './targets/homing.ts';
+import { nginx, nginxLdap } from './targets/nginx.ts';
+import { perdition } from './targets/perdition.ts';
 import type { Target } from './targets/target.ts';
 import { makeWorld, missingForAll, type World } from './world.ts';
 
@@ -46,12 +49,13 @@ async function main(): Promise<number> {
     process.stdout.write(`missing: ${missing}; nothing can be measured\n`);
     return 0;
   }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   await using stack = new AsyncDisposableStack();
   const world = await makeWorld(stack, wish.sizes.users);
   const targets = wish.targets.filter((target) => target.missing === undefined);
   const results = await measureAll(world, targets, wish);
   report(world, wish, results);
-  return 0;
+  return results.failures.length === 0 ? 0 : 1;
 }
 
 function readWish(): Wish | undefined {
@@ -86,7 +90,7 @@ function readWish(): Wish | undefined {
 }
 
 function peers(): readonly Target[] {
-  return [haproxy, direct];
+  return [dovecot, nginx, nginxLdap, perdition, haproxy, direct];
 }
 
 /** "homing" stands for all checkouts of it. */
@@ -106,16 +110,26 @@ async function measureAll(world: World, targets: readonly Target[], wish: Wish):
   for (let repeat = 1; repeat <= wish.repeats; repeat += 1) {
     for (const measure of wish.measures) {
       for (const target of targets.filter((candidate) => fits(candidate, measure, world))) {
-        await using stack = new AsyncDisposableStack();
-        const running = await target.start(world, measure.setup, stack);
-        const value = await measure.take({ world, target, running, sizes: wish.sizes });
-        results.add(measure, target, value);
         const place = `${repeat}/${wish.repeats} ${measure.name} ${target.name}`;
-        process.stderr.write(`${place}: ${value.toFixed(2)} ${measure.unit}\n`);
+        try {
+          const value = await measureOne(world, target, measure, wish.sizes);
+          results.add(measure, target, value);
+          process.stderr.write(`${place}: ${value.toFixed(2)} ${measure.unit}\n`);
+        } catch (error) {
+          // An hour of numbers is not lost to one peer that broke down; the exit code tells of it.
+          results.fail(`${place}: ${error instanceof Error ? error.message : String(error)}`);
+          process.stderr.write(`${place}: failed\n`);
+        }
       }
     }
   }
   return results;
+}
+
+async function measureOne(world: World, target: Target, measure: Measure, sizes: Sizes): Promise<number> {
+  await using stack = new AsyncDisposableStack();
+  const running = await target.start(world, measure.setup, stack);
+  return await measure.take({ world, target, running, sizes });
 }
 
 function fits(target: Target, measure: Measure, world: World): boolean {
@@ -139,10 +153,12 @@ function report(world: World, wish: Wish, results: Results): void {
     sizes: wish.sizes,
     repeats: wish.repeats,
     missing: [...missing, ...noLdap],
+    failures: results.failures,
   };
   process.stdout.write(`${tableOf(rows, first?.name ?? '')}\n\n`);
   process.stdout.write(`${facts.date}, ${facts.machine}, Node ${facts.node}, ${facts.repeats} repeats\n`);
   for (const line of facts.missing) process.stdout.write(`missing: ${line}\n`);
+  for (const line of facts.failures) process.stdout.write(`failed: ${line}\n`);
   if (wish.json !== undefined)
     writeFileSync(wish.json, `${JSON.stringify({ ...facts, rows }, undefined, 2)}\n`);
 }

@@ -1,7 +1,7 @@
 /** What every target is measured with: a directory of users, a node, a certificate, and the programs of `native/`. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -53,7 +53,10 @@ export function missingForAll(): string | undefined {
 /** Builds the programs and starts node and directory; all of it ends with the stack. */
 export async function makeWorld(stack: AsyncDisposableStack, users: number): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'homing-bench-'));
-  stack.defer(() => rmSync(folder, { recursive: true }));
+  // At the exit, since an interrupt leaves no time for the stack.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // Servers that drop privileges look into it; keys and passwords are for their owner only.
+  chmodSync(folder, 0o755);
   const file = (name: string, content: string): string => {
     const path = join(folder, name);
     writeFileSync(path, content, { mode: 0o600 });

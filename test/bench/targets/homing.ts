@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { BASE } from '../directory.ts';
+import { BASE, NODE_NAME } from '../directory.ts';
 import { Program } from '../processes.ts';
 import { type MailPorts, mailPorts, portOf, type World } from '../world.ts';
 import type { Setup, Target } from './target.ts';
@@ -61,7 +61,7 @@ function configuration(world: World, { nodeTls }: Setup, ports: MailPorts): unkn
     directories: [directoryOf(world)],
     nodes: [
       {
-        name: 'node.example.org',
+        name: NODE_NAME,
         host: '127.0.0.1',
         kind: 'dovecot',
         ports: nodeTls ? { imap: node.imaps, pop3: node.pop3s } : { imap: node.imap, pop3: node.pop3 },
