@@ -1,6 +1,6 @@
 /** What is measured, each as one number of one freshly started target. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, memoryOctets } from './processes.ts';
+import { cpuTimes, memoryOctets } from './processes.ts';
 import type { RunningTarget, Setup, Target } from './targets/target.ts';
 import { HeldSessions, type Load, type LoadReport, portOf, runLoad, type World } from './world.ts';
 
@@ -201,7 +201,10 @@ function sessionsOf({ target }: Bench, count: number): number {
 }
 
 async function cost<T>({ running }: Bench, work: () => Promise<T>): Promise<{ seconds: number; report: T }> {
-  const used = (): number => running.programs.reduce((sum, { pids }) => sum + cpuSeconds(pids), 0);
+  const used = (): number => {
+    const { user, kernel } = cpuTimes(running.programs.flatMap(({ pids }) => pids));
+    return user + kernel;
+  };
   const before = used();
   const report = await work();
   await sleep(SETTLING_MS);

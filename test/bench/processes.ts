@@ -82,14 +82,24 @@ export class Program implements AsyncDisposable {
   }
 }
 
-/** Seconds of CPU that processes and what they started have used. */
-export function cpuSeconds(pids: readonly number[]): number {
-  const ticks = pids.map((pid) => {
+/** Seconds of CPU, in a program's own code and in the kernel. */
+export interface CpuTimes {
+  readonly user: number;
+  readonly kernel: number;
+}
+
+/** What processes and what they started have used. */
+export function cpuTimes(pids: readonly number[]): CpuTimes {
+  const times = { user: 0, kernel: 0 };
+  for (const pid of pids) {
     // utime, stime, cutime, cstime: fields 14 to 17 of proc_pid_stat(5).
-    const times = statOf(pid)?.slice(11, 15) ?? [];
-    return times.reduce((sum, text) => sum + Number(text), 0);
-  });
-  return ticks.reduce((sum, count) => sum + count, 0) / TICKS_PER_SECOND;
+    const [user, kernel, childrenUser, childrenKernel] = statOf(pid)?.slice(11, 15).map(Number) ?? [
+      0, 0, 0, 0,
+    ];
+    times.user += ((user ?? 0) + (childrenUser ?? 0)) / TICKS_PER_SECOND;
+    times.kernel += ((kernel ?? 0) + (childrenKernel ?? 0)) / TICKS_PER_SECOND;
+  }
+  return times;
 }
 
 /** Memory of processes, each page shared out among those that have it. */

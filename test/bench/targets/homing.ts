@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { BASE, NODE_NAME } from '../directory.ts';
 import { Program } from '../processes.ts';
 import { type MailPorts, mailPorts, portOf, type World } from '../world.ts';
-import type { Setup, Target } from './target.ts';
+import type { RunningTarget, Setup, Target } from './target.ts';
 
 /** Homing as it's shipped, from one checkout or, to compare, from several. */
 export function homingTargets(checkouts: readonly string[]): readonly Target[] {
@@ -17,21 +17,27 @@ export function homingTargets(checkouts: readonly string[]): readonly Target[] {
       needsLdap: false,
       nodeTls: true,
       share: 1,
-      start: (world, setup, stack) => startHoming(path, world, setup, stack),
+      start: (world, setup, stack) => startHoming({ checkout: path }, world, setup, stack),
     } satisfies Target;
   });
 }
 
-async function startHoming(path: string, world: World, setup: Setup, stack: AsyncDisposableStack) {
+/** Starts Homing. @param options of Node itself. */
+export async function startHoming(
+  { checkout, options = [] }: { readonly checkout: string; readonly options?: readonly string[] },
+  world: World,
+  setup: Setup,
+  stack: AsyncDisposableStack,
+): Promise<RunningTarget> {
   const ports = await mailPorts();
   const file = join(world.folder, 'homing.yaml');
   writeFileSync(file, stringify(configuration(world, setup, ports)));
   const program = new Program({
     command: process.execPath,
-    args: ['src/main.ts', 'serve', '--config', file],
+    args: [...options, 'src/main.ts', 'serve', '--config', file],
     place: 'measured',
     logFile: join(world.folder, 'homing.log'),
-    cwd: path,
+    cwd: checkout,
   });
   stack.use(program);
   await program.listening(ports.pop3s);
