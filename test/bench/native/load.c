@@ -8,6 +8,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -58,13 +59,24 @@ static int keep_ticket(SSL *ssl, SSL_SESSION *session) {
   return 1;
 }
 
-static void start(struct client *client) {
+/* Opens a connection from an address of the user's own, as the proxies of the world see it: 127.1.0.1 and so on. */
+static int connect_from(int user) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
   if (fd < 0) die("socket");
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  /* The port is chosen at connect, so that it need only be free towards the target. */
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  address.sin_addr.s_addr = htonl(0x7f010000u + (uint32_t)(user / 250 * 256 + user % 250 + 1));
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) die("bind");
+  address.sin_port = htons((uint16_t)port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) die("connect");
+  return fd;
+}
+
+static void start(struct client *client) {
+  int user = started++ % users, fd = connect_from(user);
   SSL *ssl = NULL;
   if (tls != NULL) {
     ssl = SSL_new(tls);
@@ -77,7 +89,7 @@ static void start(struct client *client) {
     SSL_set_connect_state(ssl);
   }
   memset(client, 0, sizeof *client - LINE);
-  client->user = started++ % users;
+  client->user = user;
   wire_open(&client->wire, fd, ssl, client);
   /* Writable is what a connection becomes, and a client of TLS speaks first. */
   wire_watch(&client->wire, ssl != NULL, client);

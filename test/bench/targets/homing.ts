@@ -8,10 +8,12 @@ import type { RunningTarget, Setup, Target } from './target.ts';
 
 /** Homing as it's shipped, from one checkout or, to compare, from several. */
 export function homingTargets(checkouts: readonly string[]): readonly Target[] {
-  return checkouts.map((checkout) => {
-    const path = resolve(checkout);
+  const paths = checkouts.map((checkout) => resolve(checkout));
+  const short = new Set(paths.map((path) => basename(path)));
+  return paths.map((path) => {
+    const alias = short.size === paths.length ? basename(path) : path;
     return {
-      name: checkouts.length === 1 ? 'homing' : `homing:${basename(path)}`,
+      name: paths.length === 1 ? 'homing' : `homing:${alias}`,
       what: 'Homing: LDAP search and bind, SCRAM to the node, ID, log to a file',
       missing: undefined,
       needsLdap: false,
