@@ -50,6 +50,17 @@ export const MEASURES: readonly Measure[] = [
   login('login-tls', 'TLS login, IMAP', { protocol: 'imap', tls: 'tls' }, PLAIN),
   login('login-tls-pop3', 'TLS login, POP3', { protocol: 'pop3', tls: 'tls' }, PLAIN),
   login('login-resumed', 'resumed TLS login, IMAP', { protocol: 'imap', tls: 'resume' }, PLAIN),
+  {
+    name: 'resumption',
+    title: 'TLS logins that resume where they can',
+    unit: '%',
+    setup: PLAIN,
+    ofDirect: false,
+    take: async (bench) => {
+      const report = await logins(bench, { protocol: 'imap', tls: 'resume' }, bench.sizes.warmUp);
+      return (100 * report.resumed) / report.sessions;
+    },
+  },
   login('login-node-tls', 'TLS login with TLS to the node, IMAP', { protocol: 'imap', tls: 'tls' }, NODE_TLS),
   bulk('bulk', 'bulk, IMAP', { protocol: 'imap', tls: 'none' }),
   bulk('bulk-tls', 'bulk with TLS, IMAP', { protocol: 'imap', tls: 'tls' }),

@@ -240,6 +240,8 @@ static void prepare_tls(const char *mode) {
   resuming = strcmp(mode, "resume") == 0;
   tls = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  /* Else OpenSSL throws the tickets of a connection away that ends without close_notify. */
+  SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(tls, keep_ticket);
 }
