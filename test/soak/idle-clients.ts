@@ -8,6 +8,7 @@ import type { RunningProxy, TlsMode } from '../support/running-proxy.ts';
 import type { Wire } from '../support/wire.ts';
 import type { Journal } from './journal.ts';
 import { PASSWORD, type Person } from './people.ts';
+import { PATIENCE_MS } from './site.ts';
 
 /** Clients that come at the same time; the others wait, as they are slow in starting here. */
 const ARRIVING = 50;
@@ -95,7 +96,13 @@ export class IdleClients {
     const from = `127.1.${number >> 8}.${number & 0xff}`;
     let wire: Wire | undefined;
     try {
-      wire = await openSession('imap', { port: proxy.port('imap', tls), tls, ca: cluster().ca, from });
+      wire = await openSession('imap', {
+        port: proxy.port('imap', tls),
+        tls,
+        ca: cluster().ca,
+        from,
+        patienceMs: PATIENCE_MS,
+      });
       const answer = await logIn('imap', wire, uid, PASSWORD);
       if (!LOGGED_IN.test(answer)) throw new Error(answer);
       journal.logins += 1;

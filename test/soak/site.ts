@@ -7,6 +7,8 @@ import { ScriptedNode } from './scripted-node.ts';
 
 /** Of each kind; those of real nodes share their mailboxes' nodes with the accounts of all tests. */
 const PEOPLE_OF_A_NODE = 20;
+/** So long a client waits for an answer, which is longer than the proxy may take. */
+export const PATIENCE_MS = 75_000;
 /** The two names of the scripted node, by how it is spoken with. */
 export const SCRIPTED = { plain: 'soak-plain', tls: 'soak-tls' } as const;
 
@@ -62,8 +64,8 @@ function configOf(servers: Cluster, { ports }: ScriptedNode) {
       scripted(SCRIPTED.plain, ports.plain, 'none'),
       scripted(SCRIPTED.tls, ports.tls, tls),
     ],
-    // Half a minute would leave no time in a minute for the clients to come back.
-    times: { failure: '0s', trustCheck: '0s', spread: '10s' },
+    // Half a minute would leave no time in a minute for the clients to come back; and what is slow here is the machine.
+    times: { failure: '0s', trustCheck: '0s', spread: '10s', directory: '20s', node: '40s', connect: '10s' },
     endSessions: { movedWithin: '10s' },
     health: { every: '1s' },
     admin: { port: 0 },

@@ -8,6 +8,7 @@ import type { RunningProxy, TlsMode } from '../support/running-proxy.ts';
 import { resetAtOnce } from '../support/sockets.ts';
 import type { Wire } from '../support/wire.ts';
 import type { Journal } from './journal.ts';
+import { PATIENCE_MS } from './site.ts';
 
 const EVERY_MS = 50;
 /** While servers are frozen visits pile up; beyond so many no more come. */
@@ -72,6 +73,7 @@ export class Visits {
         tls,
         ca: cluster().ca,
         from,
+        patienceMs: PATIENCE_MS,
       });
       await (isGuess ? this.#guess(protocol, wire) : this.#read(protocol, wire, account));
       await leave(protocol, wire, ending);

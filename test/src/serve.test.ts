@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { CANARY, ConfigFolder, good } from '../support/config-folder.ts';
+import { freePorts, listening } from '../support/ports.ts';
 import { TestCa } from '../support/test-ca.ts';
 
 const folder = new ConfigFolder();
@@ -152,6 +153,32 @@ describe('homing serve', () => {
     expect(dropped).toBeGreaterThan(0);
     expect(code).toBe(0);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'F47 goes on where the disk of its log is full, and counts the lines',
+    { timeout: 20_000 },
+    async () => {
+      const [mailPort = 0, adminPort = 0] = await freePorts(2);
+      const path = folder.write(
+        'serve.yaml',
+        `${good('port: 1143', `port: ${mailPort}`)}admin: { port: ${adminPort} }\nlog: { level: debug }\n`,
+      );
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, ['src/main.ts', 'serve', '--config', path], {
+        stdio: ['ignore', full, 'inherit'],
+      });
+      started.push(child);
+      closeSync(full);
+
+      await listening(adminPort);
+      const dropped = await droppedAfterConnections(adminPort, mailPort);
+      child.kill('SIGTERM');
+      const [code] = await once(child, 'exit');
+
+      expect(dropped).toBeGreaterThan(0);
+      expect(code).toBe(0);
+    },
+  );
 
   it('says in one line that a port is taken', { timeout: 20_000 }, async () => {
     const first = serve(CONFIG);

@@ -1,6 +1,6 @@
 /** A client's session by hand, in both protocols, so that one test can say what holds in both. */
 import type { TlsMode } from './running-proxy.ts';
-import { Wire } from './wire.ts';
+import { Wire, type WireTarget } from './wire.ts';
 
 export type ProtocolName = 'imap' | 'pop3';
 
@@ -15,14 +15,10 @@ export function newClient(): string {
 /** A connection that has been greeted, in TLS where that was asked for. */
 export async function openSession(
   protocol: ProtocolName,
-  target: { readonly port: number; readonly tls: TlsMode; readonly ca: string; readonly from?: string },
+  target: { readonly tls: TlsMode; readonly ca: string } & WireTarget,
 ): Promise<Wire> {
-  const { port, tls, ca, from } = target;
-  const wire = await Wire.open({
-    port,
-    ...(from === undefined ? {} : { from }),
-    ...(tls === 'implicit' ? { ca } : {}),
-  });
+  const { tls, ca, ...wired } = target;
+  const wire = await Wire.open({ ...wired, ...(tls === 'implicit' ? { ca } : {}) });
   await wire.line();
   if (tls === 'starttls') {
     wire.send(protocol === 'imap' ? 's STARTTLS' : 'STLS');

@@ -11,31 +11,35 @@ export interface WireTarget {
   readonly from?: string;
   /** Implicit TLS, the peer's certificate verified against this CA. */
   readonly ca?: string;
+  /** How long a wait may take; 15 seconds if it is left out. */
+  readonly patienceMs?: number;
 }
 
-/** A raw connection of a test to 127.0.0.1, by lines of latin1. Each wait ends after 15 seconds. */
+/** A raw connection of a test to 127.0.0.1, by lines of latin1. Each wait ends in time. */
 export class Wire implements AsyncDisposable {
   #socket: Socket;
   /** Below TLS, if there is any. */
   readonly #connection: Socket;
+  readonly #patienceMs: number;
   #received = '';
   #ended = false;
   #wake: () => void = () => undefined;
   readonly #gone = Promise.withResolvers<void>();
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, patienceMs: number) {
     this.#socket = socket;
+    this.#patienceMs = patienceMs;
     this.#connection = socket;
     this.#listen();
   }
 
   /** Connects; the caller disposes of it. */
-  static async open({ port, from, ca }: WireTarget): Promise<Wire> {
+  static async open({ port, from, ca, patienceMs = REPLY_MS }: WireTarget): Promise<Wire> {
     const host = '127.0.0.1';
     const local = from === undefined ? {} : { localAddress: from };
     const socket = connect({ host, port, ...local });
     await once(socket, 'connect');
-    const wire = new Wire(socket);
+    const wire = new Wire(socket, patienceMs);
     if (ca !== undefined) {
       await wire.startTls(ca);
     }
@@ -145,8 +149,8 @@ export class Wire implements AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#wake = resolve;
     const timer = setTimeout(
-      () => reject(new Error(`nothing in ${REPLY_MS} ms; unread: ${JSON.stringify(this.#received)}`)),
-      REPLY_MS,
+      () => reject(new Error(`nothing in ${this.#patienceMs} ms; unread: ${JSON.stringify(this.#received)}`)),
+      this.#patienceMs,
     );
     try {
       await promise;
