@@ -17,6 +17,7 @@ export type Readings = Readonly<Record<Resource, () => Use | undefined>>;
 
 const OPEN_FILES = '/proc/self/fd';
 const NO_FILES: Use = { share: 1, detail: 'no more files can be opened' };
+const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 /** A session has two descriptors: its client's and its node's. */
 const PER_SESSION = 2;
@@ -43,10 +44,14 @@ function memoryUse(limit: number): Use {
     : { share: resident / limit, detail: `${mib(resident)} of ${mib(limit)} MiB` };
 }
 
-/** It is read from a file, so that without a descriptor nobody knows: 0 then. */
+/**
+ * Without what the kernel can drop and read again from files, as the program itself: that must not keep a small container from
+ * serving. It is read from a file, so that without a descriptor nobody knows: 0 then.
+ */
 function residentOctets(): number {
   try {
-    return process.memoryUsage.rss();
+    const [, kib] = /^RssAnon:\s+(\d+) kB$/m.exec(readProc('status')) ?? [];
+    return kib === undefined ? process.memoryUsage.rss() : Number(kib) * KIB;
   } catch (error) {
     if (isNoneLeft(error)) return 0;
     throw error;
@@ -82,10 +87,14 @@ function descriptorLimit(limits: string): number | undefined {
 }
 
 function readLimits(): string {
+  return readProc('limits');
+}
+
+/** Only Linux has these files; elsewhere they are empty. */
+function readProc(file: string): string {
   try {
-    return readFileSync('/proc/self/limits', 'latin1');
+    return readFileSync(`/proc/self/${file}`, 'latin1');
   } catch (error) {
-    // Only Linux has this file; elsewhere there is nothing to compare with.
     if (codeOf(error) === 'ENOENT') return '';
     throw error;
   }
