@@ -28,8 +28,10 @@ export class Story implements AsyncDisposable {
   }
 
   static async begin(): Promise<Story> {
-    const story = new Story(await startCluster());
+    await using starting = new AsyncDisposableStack();
+    const story = starting.use(new Story(await startCluster()));
     await story.more(3);
+    starting.move();
     return story;
   }
 
@@ -161,7 +163,10 @@ export class Story implements AsyncDisposable {
   /** @throws {Error} when it takes a minute. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     for (const endMs = performance.now() + WAIT_MS; !isSo(); ) {
-      if (performance.now() > endMs) throw new Error(`in a minute it did not come to this: ${what}`);
+      if (performance.now() > endMs) {
+        const latest = this.load.logins.slice(-20).map((login) => JSON.stringify(login));
+        throw new Error(`in a minute it did not come to this: ${what}\n${latest.join('\n')}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
