@@ -1,20 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import type { CommandModule } from 'yargs';
 import { Deadline } from '../../auth/deadline.ts';
 import type { Account, Trace } from '../../auth/directory.ts';
 import { LoginFailure, type Reason } from '../../auth/failure.ts';
 import { isClear, isComparable, splitValue } from '../../auth/passwords/schemes.ts';
-import { Secret } from '../../auth/secret.ts';
+import type { Secret } from '../../auth/secret.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Directories, openDirectories } from '../directories.ts';
 import type { DirectoryState } from '../events.ts';
-import { openHome } from '../home.ts';
 import { printable } from '../printable.ts';
 import { PROTOCOLS } from '../protocols.ts';
-import type { KnownNode } from '../routing/node-table.ts';
+import type { NodeTable } from '../routing/node-table.ts';
 import type { Home } from '../routing/route.ts';
+import { requireReplay } from '../unverified.ts';
 import { configOption } from './config-option.ts';
 import { explainHome } from './explain-home.ts';
+import { explainLogin } from './explain-login.ts';
 import { readNodeTable } from './known-nodes.ts';
 import { readPassword } from './read-password.ts';
 import { OperatorError, type Terminal } from './terminal.ts';
@@ -87,19 +87,22 @@ async function explain(options: ExplainOptions, terminal: Terminal): Promise<voi
     if (event.event === 'directoryState') step('directory', stateText(event));
   });
   try {
-    const account = await findAccount({ options, config, directories, step }, password);
+    const found = await findAccount({ options, config, directories, step }, password);
+    const { account, unverified } = found;
     await showStored({ options, config, directories, step });
     const { service, probe } = options;
     const { settings } = config;
     const nodes = await readNodeTable(config, NEVER, (detail) => step('nodes', detail));
     const home = await explainHome(account, { service, probe, nodes, settings, step });
+    if (unverified) requireReplay(home);
     // A delegate's password is not the other user's.
     const own = account.nodePassword ?? (options.as === undefined ? password : undefined);
-    if (options.login) await logIn({ options, config, step }, { account, home, password: own });
+    if (options.login) await logIn({ options, config, step }, found, { home, nodes, password: own });
     step('result', options.login ? 'logged in' : `a login would go to ${home[0].node.name}`);
   } catch (error) {
     if (!(error instanceof LoginFailure)) throw error;
-    step('result', `a login would fail: ${error.reason}`);
+    const waits = error.reason === 'held' && (config.settings.times.holdMs ?? 0) > 0;
+    step('result', waits ? 'a login would wait (times.hold): held' : `a login would fail: ${error.reason}`);
     const message = isShown(error, shown) ? 'no directory server can be used: see above' : error.message;
     throw new OperatorError(message, { cause: error });
   }
@@ -122,10 +125,16 @@ interface Explanation {
   readonly step: Trace;
 }
 
+interface FoundAccount {
+  readonly account: Account;
+  /** Whether the directory leaves the password to the node. */
+  readonly unverified: boolean;
+}
+
 async function findAccount(
   { options, config, directories, step }: Explanation & { readonly directories: Directories },
   password: Secret | undefined,
-): Promise<Account> {
+): Promise<FoundAccount> {
   using deadline = new Deadline(config.settings.times.directoryMs);
   const { authenticator } = directories;
   const name = Buffer.from(options.user);
@@ -136,7 +145,10 @@ async function findAccount(
     if (account === undefined)
       throw new LoginFailure('unknownUser', 'no directory has an account of this name');
     if (account.bar !== undefined) throw new LoginFailure(account.bar.reason, account.bar.detail);
-    return account;
+    const unverified = config.directories.every(
+      (directory) => directory.kind === 'ldap' && directory.options.verify === 'node',
+    );
+    return { account, unverified };
   }
   const proof = {
     kind: 'password',
@@ -145,7 +157,7 @@ async function findAccount(
     password,
   } as const;
   const result = await authenticator.authenticate(proof, context, deadline.signal);
-  if (result.kind === 'admitted') return result.account;
+  if (result.kind === 'admitted') return result;
   throw new LoginFailure(result.reason, result.detail ?? REFUSED[result.reason] ?? 'the login is refused');
 }
 
@@ -190,9 +202,11 @@ const REFUSED: { readonly [Key in Reason]?: string } = {
   disabled: 'the directory says that the account may not log in',
 };
 
+/** @throws {OperatorError} where a password is needed that was not given. */
 async function logIn(
   { options, config, step }: Explanation,
-  { account, home, password }: { account: Account; home: Home; password: Secret | undefined },
+  found: FoundAccount,
+  { home, nodes, password }: { home: Home; nodes: NodeTable; password: Secret | undefined },
 ): Promise<void> {
   const protocol = PROTOCOLS.get(options.service);
   if (protocol === undefined) throw new OperatorError(`there is no protocol ${options.service}`);
@@ -200,21 +214,9 @@ async function logIn(
     const instead = options.as === undefined ? '--login needs --password' : 'nobody can act for a user there';
     throw new OperatorError(`a node takes the user's own password, so ${instead}`);
   }
-  const sessionId = randomBytes(16).toString('base64url');
-  const origin = { client: HERE, listener: HERE, sessionId, ttl: 1 };
-  const onFailure = ({ name }: KnownNode, { message }: LoginFailure): void =>
-    step('login', `${name} failed, so the next: ${message}`);
-  const login = {
-    protocol,
-    user: account.name,
-    password: password ?? new Secret(Buffer.alloc(0)),
-    origin,
-    onFailure,
-  };
-  const terms = { times: config.settings.times, leadsToUs: () => false };
-  const opened = await openHome(home, login, terms, NEVER);
-  opened.session.transport.destroy();
-  step('login', `${opened.node.name} let ${account.name} in; its log has the session id ${sessionId}`);
+  const { account, unverified } = found;
+  const { times } = config.settings;
+  await explainLogin(account, home, { protocol, nodes, times, password, unverified, step });
 }
 
 /** Stands for the port of a client that there is none of; Dovecot takes no 0. */

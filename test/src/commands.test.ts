@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { deriveStoredKey } from '../../auth/mechanisms/scram-keys.ts';
 import { verifyPassword } from '../../auth/passwords/schemes.ts';
 import { Secret } from '../../auth/secret.ts';
+import { answerAll, ScriptedLdap, searchDone, searchEntry } from '../auth/ldap/scripted-ldap.ts';
 import { CANARY, ConfigFolder, GOOD, good } from '../support/config-folder.ts';
 import { run } from '../support/test-terminal.ts';
 
@@ -283,10 +284,9 @@ gidNumber: 5000
 userPassword: other
 `;
 
-  function explain(args: readonly string[], input = '', more = '') {
+  function explain(args: readonly string[], input = '', more = '', status = '') {
     folder.write('people.ldif', LDIF);
-    const directory =
-      '  - { kind: ldif, file: people.ldif, preset: qmail, nameAttribute: mail, allowCleartext: true }\n';
+    const directory = `  - { kind: ldif, file: people.ldif, preset: qmail, nameAttribute: mail, allowCleartext: true${status && `, ${status}`} }\n`;
     const text = `${GOOD.slice(0, GOOD.indexOf('  - kind: ldap'))}${directory}${GOOD.slice(GOOD.indexOf('nodes:'))}`;
     return run(
       ['explain', '--no-probe', '-c', folder.write('explain.yaml', `${text}${more}`), ...args],
@@ -344,6 +344,50 @@ userPassword: other
     expect(code).toBe(1);
     expect(output).toContain('a login would fail: badName');
     expect(errors).toBe('homing: the character U+0020 is not in names.punctuation\n');
+  });
+
+  it('says that the login of a held account would wait, where it would', async () => {
+    const held = (more: string) =>
+      explain(
+        ['bob'],
+        '',
+        more,
+        'status: [{ kind: table, attribute: accountStatus, values: { disabled: held } }]',
+      );
+
+    const waits = await held('');
+    const fails = await held('times: { hold: 0s }\n');
+
+    expect([waits.code, fails.code]).toEqual([1, 1]);
+    expect(waits.output).toContain('a login would wait (times.hold): held');
+    expect(fails.output).toContain('a login would fail: held');
+  });
+
+  it('says that a password which the directory leaves to the node goes to no node that does not judge it', async () => {
+    await using server = await ScriptedLdap.start((request) => {
+      const attributes = {
+        uid: ['ann'],
+        mailHost: ['node-a'],
+        homeDirectory: ['/a'],
+        uidNumber: ['1'],
+        gidNumber: ['1'],
+      };
+      return request.kind === 'search'
+        ? Buffer.concat([searchEntry(request.id, 'uid=ann,dc=x', attributes), searchDone(request.id, 0)])
+        : answerAll(request);
+    });
+    const text = good(
+      'urls: [ldaps://ldap1.example.org]',
+      `urls: [ldap://127.0.0.1:${server.port}]\n    verify: node`,
+    ).replace(/ +bindDn.*\n +passwordFile.*\n/, '');
+    const other = '  - { name: node-b, kind: generic, trust: replay, tls: { caFile: ca.pem } }\n';
+    const path = folder.write('left.yaml', `${text}${other}`);
+
+    const { code, output, errors } = await run(['explain', '--no-probe', '-c', path, 'ann']);
+
+    expect(code).toBe(1);
+    expect(output).toContain('a login would fail: homeNotAllowed');
+    expect(errors).toContain('node node-a needs trust: replay');
   });
 
   it('says why a login would fail', async () => {
